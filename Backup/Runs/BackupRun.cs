@@ -1,0 +1,111 @@
+using System.Collections.Immutable;
+
+namespace Backupd.Backup.Runs;
+
+/// <summary>A run as its manifest records it. Immutable; times are Unix seconds, 0 for "not yet".</summary>
+public sealed record BackupRun
+{
+    /// <summary>The name of the run and of its directory.</summary>
+    public required RunId Id { get; init; }
+
+    /// <summary>Full or scoped.</summary>
+    public required RunType Type { get; init; }
+
+    /// <summary>What started it.</summary>
+    public required RunTrigger Trigger { get; init; }
+
+    /// <summary>Where it stands.</summary>
+    public required RunStatus Status { get; init; }
+
+    /// <summary>Where the run's directory is, relative to the store's parent: <c>backups/completed/RUN_ID</c>.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Start, Unix seconds.</summary>
+    public required long StartedAtUnix { get; init; }
+
+    /// <summary>End, Unix seconds; 0 while it runs.</summary>
+    public long FinishedAtUnix { get; init; }
+
+    /// <summary>Why the run is not completed; "" if it is.</summary>
+    public string ErrorSummary { get; init; } = "";
+
+    /// <summary>What a scoped run was asked for; empty for a full run.</summary>
+    public ImmutableArray<string> RequestedParticipants { get; init; } = [];
+
+    /// <summary>One result each, in the order in which they ran: by name, ordinal.</summary>
+    public ImmutableArray<ParticipantResult> Participants { get; init; } = [];
+
+    /// <summary>Name and version of the program that made the run.</summary>
+    public string BackupdVersion { get; init; } = "";
+
+    /// <summary>The host that made the run.</summary>
+    public string Host { get; init; } = "";
+}
+
+/// <summary>What became of one participant of a run.</summary>
+public sealed record ParticipantResult
+{
+    /// <summary>The configured name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Whether its failure fails the run.</summary>
+    public required bool Critical { get; init; }
+
+    /// <summary>True when everything of it is stored and validated.</summary>
+    public required bool Ok { get; init; }
+
+    /// <summary>Completed or failed once it ended.</summary>
+    public required ParticipantStatus Status { get; init; }
+
+    /// <summary>Start, Unix seconds; 0 if its turn never came.</summary>
+    public long StartedAtUnix { get; init; }
+
+    /// <summary>End, Unix seconds.</summary>
+    public long FinishedAtUnix { get; init; }
+
+    /// <summary>Why it is not ok; "" if it is.</summary>
+    public string Error { get; init; } = "";
+
+    /// <summary>What it left in the run's directory; empty when it failed before there was anything to keep.</summary>
+    public ImmutableArray<ArtifactResult> Artifacts { get; init; } = [];
+}
+
+/// <summary>One artifact file of a run and what is known about it.</summary>
+public sealed record ArtifactResult
+{
+    /// <summary>The file's name, <c>accounts.snapshot</c>.</summary>
+    public required string LogicalName { get; init; }
+
+    /// <summary>Where it lies, relative to the store's parent: <c>backups/completed/RUN_ID/accounts.snapshot</c>.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Bytes that a restore gives back.</summary>
+    public required long SizeBytes { get; init; }
+
+    /// <summary>SHA-256 of the file at <see cref="Path"/>, lower-case hex.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>The source's own check (SQLite's integrity_check) passed, or there is none for its kind.</summary>
+    public bool IntegrityOk { get; init; } = true;
+
+    /// <summary>What the source's own check said.</summary>
+    public string IntegrityError { get; init; } = "";
+
+    /// <summary>What was written was read back and is right.</summary>
+    public bool ValidationOk { get; init; }
+
+    /// <summary>What the read-back found.</summary>
+    public string ValidationError { get; init; } = "";
+
+    /// <summary>Regular files in the artifact.</summary>
+    public long Files { get; init; }
+
+    /// <summary>Content bytes in chunks that the store did not have before this run.</summary>
+    public long BytesNew { get; init; }
+
+    /// <summary>Bytes that those chunks take on disk.</summary>
+    public long BytesStored { get; init; }
+
+    /// <summary>The first 100 warnings, as sentences.</summary>
+    public ImmutableArray<string> Warnings { get; init; } = [];
+}

@@ -1,0 +1,53 @@
+using System.Text.Json.Serialization;
+
+namespace Backupd.Protocol.Contracts;
+
+/// <summary>Reply to Subscribe and Unsubscribe.</summary>
+/// <param name="Ok">Always true.</param>
+/// <param name="Chanels">All channels now subscribed. The misspelling is the contract.</param>
+public sealed record SubscribeReply(
+    [property: JsonPropertyName("ok")] bool Ok,
+    [property: JsonPropertyName("chanels")] IReadOnlyList<string> Chanels);
+
+/// <summary>Reply to StopBackupServer.</summary>
+public sealed record StopBackupServerReply(
+    [property: JsonPropertyName("ok")] bool Ok,
+    [property: JsonPropertyName("run_id")] string RunId);
+
+/// <summary>Reply to GetBackupRuns.</summary>
+/// <param name="Rows">Runs without participants, newest first.</param>
+public sealed record GetBackupRunsReply([property: JsonPropertyName("rows")] IReadOnlyList<RunObject> Rows);
+
+/// <summary>Reply to DeleteBackupRun.</summary>
+public sealed record DeleteBackupRunReply(
+    [property: JsonPropertyName("ok")] bool Ok,
+    [property: JsonPropertyName("run_id")] string RunId,
+    [property: JsonPropertyName("deleted_path")] string DeletedPath);
+
+/// <summary>Reply to GetBackupParticipants.</summary>
+public sealed record GetBackupParticipantsReply(
+    [property: JsonPropertyName("rows")] IReadOnlyList<ParticipantRow> Rows);
+
+/// <summary>One configured participant.</summary>
+/// <param name="Name">The configured name.</param>
+/// <param name="Critical">Whether its failure fails a run.</param>
+/// <param name="Kind">directory, file, sqlite or command.</param>
+/// <param name="Restore">Whether backupd itself can put it back in place.</param>
+public sealed record ParticipantRow(
+    [property: JsonPropertyName("name")] string Name,
+    [property: JsonPropertyName("critical")] bool Critical,
+    [property: JsonPropertyName("kind")] string Kind,
+    [property: JsonPropertyName("restore")] bool Restore);
+
+/// <summary>Reply to GetServerInfo.</summary>
+/// <param name="Version">The program's version.</param>
+/// <param name="ProtocolVersion">1.</param>
+/// <param name="UptimeSeconds">Seconds since the daemon was ready.</param>
+/// <param name="Maintenance">Whether maintenance mode is on.</param>
+/// <param name="NextRun">Unix seconds of the next scheduled run; 0 when none is scheduled.</param>
+public sealed record GetServerInfoReply(
+    [property: JsonPropertyName("version")] string Version,
+    [property: JsonPropertyName("protocol_version")] int ProtocolVersion,
+    [property: JsonPropertyName("uptime_seconds")] long UptimeSeconds,
+    [property: JsonPropertyName("maintenance")] bool Maintenance,
+    [property: JsonPropertyName("next_run")] long NextRun);

@@ -1,0 +1,16 @@
+using System.Text.Json.Serialization;
+
+namespace Backupd.Protocol.Contracts;
+
+/// <summary>Generated serialisers of everything that goes over the wire.</summary>
+/// <remarks>The default encoder stays: one client of this family turns every apostrophe into a quotation mark before
+/// it parses, and the default encoder writes <c>\u0027</c>.</remarks>
+[JsonSerializable(typeof(ProgressObject))]
+[JsonSerializable(typeof(RunObject))]
+[JsonSerializable(typeof(SubscribeReply))]
+[JsonSerializable(typeof(StopBackupServerReply))]
+[JsonSerializable(typeof(GetBackupRunsReply))]
+[JsonSerializable(typeof(DeleteBackupRunReply))]
+[JsonSerializable(typeof(GetBackupParticipantsReply))]
+[JsonSerializable(typeof(GetServerInfoReply))]
+public sealed partial class WireJson : JsonSerializerContext;
