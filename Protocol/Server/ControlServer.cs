@@ -51,7 +51,7 @@ public sealed class ControlServer : IAsyncDisposable
     public IPEndPoint? TcpEndPoint => Options.Tcp;
 
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
-    public Task Completion => Task.CompletedTask;
+    public Task Completion { get; } = Task.CompletedTask;
 
     /// <summary>Binds and begins to accept. Throws a BackupException with a clear sentence when an address cannot be had.</summary>
     public void Start() => throw new NotImplementedException();
