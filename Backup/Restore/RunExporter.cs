@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 
@@ -14,6 +15,50 @@ public sealed class RunExporter
 
     /// <summary>Writes the export. Disk, long.</summary>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, StoreBusy, Io.</exception>
-    public void Export(RunId run, string participant, Stream output, CancellationToken cancellation) =>
-        throw new NotImplementedException();
+    public void Export(RunId run, string participant, Stream output, CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.SharedOrBusy(Store);
+        RunCatalog catalog = new(Store);
+        BackupRun found = catalog.Get(run);
+        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Of(found, [participant]);
+        ArtifactFile artifact = catalog.Artifact(found, chosen[0].Name);
+        using ListingReader listing = new(Store, artifact);
+        using ContentReader content = new(Store);
+        try
+        {
+            if (artifact.Kind == "directory")
+            {
+                WriteTar(artifact, listing, content, output, cancellation);
+            }
+            else
+            {
+                foreach (ListingEntry entry in listing.Entries())
+                {
+                    content.CopyTo(entry, output.Write, cancellation);
+                }
+            }
+            output.Flush();
+        }
+        catch (IOException e)
+        {
+            throw new BackupException(BackupFault.Io, $"cannot write the export: {e.Message}", inner: e);
+        }
+    }
+
+    private static void WriteTar(
+        ArtifactFile artifact, ListingReader listing, ContentReader content, Stream output,
+        CancellationToken cancellation)
+    {
+        TarWriter tar = new(output, artifact.Name);
+        foreach (ListingEntry entry in listing.Entries())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (tar.WriteHeader(entry))
+            {
+                content.CopyTo(entry, output.Write, cancellation);
+                tar.Pad(entry.Size);
+            }
+        }
+        tar.End();
+    }
 }

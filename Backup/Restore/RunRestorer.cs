@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
+using Microsoft.Win32.SafeHandles;
 
 namespace Backupd.Backup.Restore;
 
@@ -32,15 +34,94 @@ public sealed record RestoreOutcome(
 /// <summary>Writes a run's content to a directory, every byte hashed before it is used.</summary>
 public sealed class RunRestorer
 {
+    private readonly RunCatalog _catalog;
+    private readonly TimeProvider _time;
+
     /// <summary>Makes one.</summary>
-    public RunRestorer(BackupStore store) => Store = store;
+    public RunRestorer(BackupStore store, TimeProvider time)
+    {
+        Store = store;
+        _catalog = new RunCatalog(store);
+        _time = time;
+    }
 
     /// <summary>The store.</summary>
     public BackupStore Store { get; }
 
     /// <summary>Restores. Disk, long.</summary>
+    /// <remarks>A file whose stored data is damaged is not written; everything else is, and the damage is thrown at the
+    /// end.</remarks>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, InputInvalid
     /// (an entry exists), StoreBusy, Io.</exception>
-    public RestoreOutcome Restore(RestoreRequest request, ProgressCell progress, CancellationToken cancellation) =>
-        throw new NotImplementedException();
+    public RestoreOutcome Restore(RestoreRequest request, ProgressCell progress, CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.SharedOrBusy(Store);
+        BackupRun run = _catalog.Get(request.Run);
+        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Of(run, request.Participants);
+        ImmutableArray<(ArtifactFile Artifact, string Target)> plan = Plan(run, chosen, request);
+        try
+        {
+            Directory.CreateDirectory(request.TargetDirectory);
+            ReadProgress reading = new(progress, run, RunPhase.Restore, $"restoring {run.Id}", _time);
+            RestoreOutcome outcome = Restore(plan, request, reading, cancellation);
+            reading.End();
+            return outcome;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(BackupFault.Io, e.Message, inner: e);
+        }
+    }
+
+    private RestoreOutcome Restore(
+        ImmutableArray<(ArtifactFile Artifact, string Target)> plan, RestoreRequest request, ReadProgress reading,
+        CancellationToken cancellation)
+    {
+        using SafeFileHandle target = Posix.OpenDirectory(request.TargetDirectory);
+        using ContentReader content = new(Store);
+        long total = plan.Sum(p => p.Artifact.Totals.Bytes);
+        RestoreTally tally = new(done => reading.Advance(done, total));
+        foreach ((ArtifactFile artifact, string path) in plan)
+        {
+            using ListingReader listing = new(Store, artifact);
+            using TreeWriter writer = new(
+                Posix.Number(target), path, request.Overwrite, content, tally, cancellation);
+            writer.Write(listing.Entries());
+        }
+        if (Libc.SyncFs(Posix.Number(target)) != 0)
+        {
+            throw PosixException.Last("sync", request.TargetDirectory);
+        }
+        tally.ThrowIfDamaged();
+        return new RestoreOutcome(
+            [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, tally.Warnings);
+    }
+
+    private ImmutableArray<(ArtifactFile Artifact, string Target)> Plan(
+        BackupRun run, ImmutableArray<ParticipantResult> chosen, RestoreRequest request)
+    {
+        HashSet<string> taken = [];
+        ImmutableArray<(ArtifactFile, string)>.Builder plan = ImmutableArray.CreateBuilder<(ArtifactFile, string)>();
+        foreach (ParticipantResult participant in chosen)
+        {
+            ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
+            // Two sources of the same base name: the participants' own names, which are unique, tell them apart.
+            string name = taken.Add(artifact.Name) ? artifact.Name : participant.Name;
+            if (name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal) || name.Contains('\0', StringComparison.Ordinal))
+            {
+                throw new BackupException(
+                    BackupFault.RunDamaged, $"the artifact of {participant.Name} wants to be restored as \"{name}\"");
+            }
+            taken.Add(name);
+            string path = Path.Combine(request.TargetDirectory, name);
+            if (!request.Overwrite && Path.Exists(path))
+            {
+                throw new BackupException(
+                    BackupFault.InputInvalid,
+                    $"{path} exists; restore to another directory, or allow it to be changed with --overwrite");
+            }
+            plan.Add((artifact, path));
+        }
+        return plan.ToImmutable();
+    }
 }

@@ -34,6 +34,15 @@ public sealed record StartedRun(RunId Id, Task<BackupRun> Completion);
 /// </summary>
 public sealed class BackupSupervisor : IDisposable
 {
+    // Constant after construction.
+    private readonly TimeProvider _time;
+
+    // Guards the members below; never held while the disk is touched for long.
+    private readonly Lock _lock = new();
+    private ActiveRun? _active;
+    private Task _unlinking = Task.CompletedTask;
+    private bool _stopping;
+
     /// <summary>Makes a supervisor; touches nothing.</summary>
     public BackupSupervisor(
         BackupStore store,
@@ -41,8 +50,9 @@ public sealed class BackupSupervisor : IDisposable
         EngineSettings settings,
         TimeProvider time)
     {
+        _time = time;
         Store = store;
-        Participants = participants;
+        Participants = [.. participants.OrderBy(p => p.Name, StringComparer.Ordinal)];
         Settings = settings;
         Progress = new ProgressCell(time.GetUtcNow().ToUnixTimeSeconds());
         Catalog = new RunCatalog(store);
@@ -66,14 +76,55 @@ public sealed class BackupSupervisor : IDisposable
     /// <summary>Moves what a crash left in <c>.running</c> to <c>failed</c>. Disk. Does nothing while another process
     /// holds the store.</summary>
     /// <returns>The interrupted runs.</returns>
-    public ImmutableArray<RunId> Recover() => throw new NotImplementedException();
+    /// <exception cref="BackupException">Io.</exception>
+    public ImmutableArray<RunId> Recover()
+    {
+        using StoreLock? held = StoreLock.TryExclusive(Store);
+        return held is null ? [] : OnDisk(CleanUp);
+    }
 
     /// <summary>Starts a run. Disk, briefly.</summary>
     /// <exception cref="BackupException">StoreBusy (names the active run), ParticipantUnknown, ShuttingDown, Io.</exception>
-    public StartedRun Start(RunRequest request) => throw new NotImplementedException();
+    public StartedRun Start(RunRequest request)
+    {
+        ImmutableArray<ParticipantDefinition> participants = Select(request.Participants);
+        ActiveRun active;
+        lock (_lock)
+        {
+            if (_stopping)
+            {
+                throw new BackupException(BackupFault.ShuttingDown, "backupd is stopping");
+            }
+            // The id is filled in below; nobody else can get as far, because the store is locked.
+            active = new ActiveRun(TakeExclusive(), Settings.Timeout, _time);
+            _active = active;
+        }
+        try
+        {
+            RunPlan plan = OnDisk(() => Plan(request, participants));
+            active.Id = plan.Run.Id;
+            ProgressTracker progress = new(Progress, plan.Run, participants, _time);
+            progress.Tick();
+            Thread thread = new(() => Run(active, plan, progress)) { Name = "backup" };
+            thread.Start();
+            return new StartedRun(plan.Run.Id, active.Completion);
+        }
+        catch
+        {
+            Release(active);
+            throw;
+        }
+    }
 
     /// <summary>Asks the active run to stop; returns its id, or null when nothing is active. Does not wait.</summary>
-    public RunId? Cancel() => throw new NotImplementedException();
+    public RunId? Cancel()
+    {
+        lock (_lock)
+        {
+            _active?.Cancel();
+            return _active?.Id;
+        }
+    }
 
     /// <summary>Re-reads everything of a run, from the disk and not the cache. Disk, long. Changes nothing.</summary>
     /// <param name="id">The run.</param>
@@ -84,16 +135,160 @@ public sealed class BackupSupervisor : IDisposable
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged (detail names the first damaged
     /// artifact and how many there are), StoreBusy.</exception>
     public BackupRun Validate(
-        RunId id, ImmutableArray<string> participants, ProgressCell? progress, CancellationToken cancellation) =>
-        throw new NotImplementedException();
+        RunId id, ImmutableArray<string> participants, ProgressCell? progress, CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.TryShared(Store) ?? throw Busy();
+        BackupRun run = Catalog.Get(id);
+        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Of(run, participants);
+        ReadProgress reading = new(progress, run, RunPhase.Validate, $"validating {run.Id}", _time);
+        return OnDisk(() =>
+        {
+            new RunValidator(Catalog, _time, reading.Advance, cancellation).Validate(run, chosen);
+            reading.End();
+            return run;
+        });
+    }
 
     /// <summary>Moves a run to the trash and deletes it there. Disk.</summary>
     /// <returns>The path that it had, <c>backups/completed/RUN_ID</c>.</returns>
     /// <exception cref="BackupException">RunNotFound, StoreBusy, DeleteFailed.</exception>
-    public string Delete(RunId id) => throw new NotImplementedException();
+    public string Delete(RunId id)
+    {
+        using StoreLock held = StoreLock.TryExclusive(Store) ?? throw Busy();
+        string path = Catalog.DirectoryOf(id);
+        Leftovers leftovers = new(Store, _time);
+        string trash;
+        try
+        {
+            trash = leftovers.MoveToTrash(path);
+        }
+        catch (IOException e)
+        {
+            throw new BackupException(BackupFault.DeleteFailed, $"run {id} was not deleted: {e.Message}", inner: e);
+        }
+        lock (_lock)
+        {
+            // The answer does not wait for the unlinking. Should that fail, the next start does it.
+            _unlinking = _unlinking.ContinueWith(_ => Leftovers.Unlink(trash), TaskScheduler.Default);
+        }
+        return $"backups/{Path.GetFileName(Path.GetDirectoryName(path))}/{id}";
+    }
 
     /// <summary>Refuses new runs, cancels the active one and waits for it to end.</summary>
     public void Dispose()
     {
+        Task<BackupRun>? run;
+        Task unlinking;
+        lock (_lock)
+        {
+            _stopping = true;
+            _active?.Cancel();
+            run = _active?.Completion;
+            unlinking = _unlinking;
+        }
+        Task.WaitAll(run is null ? [unlinking] : [unlinking, run]);
+        _active?.Dispose();
+    }
+
+    private void Run(ActiveRun active, RunPlan plan, ProgressTracker progress)
+    {
+        BackupRun run = new BackupRunner(plan, progress, () => active.IsTimedOut, active.Stop).Run();
+        try
+        {
+            new Leftovers(Store, _time).DropOldFailures();
+        }
+        catch (IOException)
+        {
+            // Old records of failures are in nobody's way; the next run tries again.
+        }
+        // Free for the next operation first, then the ending: a client that sees it may start the next run at once.
+        Release(active);
+        progress.PublishEnding(run);
+        active.Complete(run);
+    }
+
+    private void Release(ActiveRun active)
+    {
+        lock (_lock)
+        {
+            _active = null;
+        }
+        active.Dispose();
+    }
+
+    private StoreLock TakeExclusive() => StoreLock.TryExclusive(Store) ?? throw Busy();
+
+    private BackupException Busy()
+    {
+        string active;
+        lock (_lock)
+        {
+            active = _active?.Id.ToString() ?? "";
+        }
+        return active.Length > 0
+            ? new BackupException(BackupFault.StoreBusy, $"run {active} is active", $"run_id {active}")
+            : new BackupException(
+                BackupFault.StoreBusy, $"another operation is at work in {Store.Directory}; try again when it has ended");
+    }
+
+    private ImmutableArray<ParticipantDefinition> Select(ImmutableArray<string> names)
+    {
+        if (Participants.IsEmpty)
+        {
+            throw new BackupException(
+                BackupFault.ParticipantUnknown,
+                "no participants are configured; name what to back up in the configuration file");
+        }
+        if (names.IsEmpty)
+        {
+            return Participants;
+        }
+        string? unknown = names.FirstOrDefault(n => Participants.All(p => p.Name != n));
+        return unknown is null
+            ? [.. Participants.Where(p => names.Contains(p.Name))]
+            : throw new BackupException(
+                BackupFault.ParticipantUnknown,
+                $"there is no participant {unknown}; configured are: {string.Join(", ", Participants.Select(p => p.Name))}");
+    }
+
+    private RunPlan Plan(RunRequest request, ImmutableArray<ParticipantDefinition> participants)
+    {
+        CleanUp();
+        DateTimeOffset now = _time.GetUtcNow();
+        RunId id = RunId.Create(now, RunCounter.Next(Store));
+        BackupRun run = new()
+        {
+            Id = id,
+            Type = request.Participants.IsEmpty ? RunType.Full : RunType.Scoped,
+            Trigger = request.Trigger,
+            Status = RunStatus.Running,
+            Path = RunDirectory.Place(RunStatus.Running, id),
+            StartedAtUnix = now.ToUnixTimeSeconds(),
+            RequestedParticipants = [.. request.Participants.Distinct()],
+            BackupdVersion = Settings.Version,
+            Host = Environment.MachineName,
+        };
+        return new RunPlan(Store, Catalog, Settings, _time, run, participants);
+    }
+
+    private ImmutableArray<RunId> CleanUp()
+    {
+        Leftovers leftovers = new(Store, _time);
+        ImmutableArray<RunId> interrupted = leftovers.MoveInterrupted();
+        leftovers.DropOldFailures();
+        leftovers.EmptyTrash();
+        return interrupted;
+    }
+
+    private static T OnDisk<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(BackupFault.Io, e.Message, inner: e);
+        }
     }
 }

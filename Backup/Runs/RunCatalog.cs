@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text.Json;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
@@ -16,17 +18,170 @@ public sealed class RunCatalog
     /// <param name="limit">How many at most.</param>
     /// <param name="before">Only runs older than this one; null for all.</param>
     /// <param name="unreadable">Paths of run directories whose manifest is damaged.</param>
-    public ImmutableArray<BackupRun> List(int limit, RunId? before, out ImmutableArray<string> unreadable) =>
-        throw new NotImplementedException();
+    public ImmutableArray<BackupRun> List(int limit, RunId? before, out ImmutableArray<string> unreadable)
+    {
+        ImmutableArray<BackupRun>.Builder runs = ImmutableArray.CreateBuilder<BackupRun>();
+        ImmutableArray<string>.Builder bad = ImmutableArray.CreateBuilder<string>();
+        foreach ((RunId id, string path) in Directories().Where(d => before is null || d.Id < before))
+        {
+            if (runs.Count >= limit)
+            {
+                break;
+            }
+            try
+            {
+                runs.Add(Read(id, path));
+            }
+            catch (BackupException)
+            {
+                // One damaged manifest must not hide the other runs; the caller is told of it.
+                bad.Add(path);
+            }
+        }
+        unreadable = bad.ToImmutable();
+        return runs.ToImmutable();
+    }
 
     /// <summary>One finished run.</summary>
     /// <exception cref="BackupException">RunNotFound, RunDamaged.</exception>
-    public BackupRun Get(RunId id) => throw new NotImplementedException();
+    public BackupRun Get(RunId id) => Read(id, DirectoryOf(id));
 
     /// <summary>The newest completed run, or the newest partial one when none is completed; null when there is none.</summary>
-    public BackupRun? Latest() => throw new NotImplementedException();
+    public BackupRun? Latest()
+    {
+        BackupRun? partial = null;
+        foreach ((RunId id, string path) in Directories().Where(d => IsIn(d.Path, Store.CompletedDirectory)))
+        {
+            BackupRun run = Read(id, path);
+            if (run.Status == RunStatus.Completed)
+            {
+                return run;
+            }
+            partial ??= run;
+        }
+        return partial;
+    }
 
     /// <summary>The listing of one participant of a run, in path order.</summary>
     /// <exception cref="BackupException">RunDamaged, ParticipantUnknown.</exception>
-    public IEnumerable<ListingEntry> Entries(BackupRun run, string participant) => throw new NotImplementedException();
+    public IEnumerable<ListingEntry> Entries(BackupRun run, string participant)
+    {
+        ArtifactFile artifact = Artifact(run, participant);
+        using ListingReader reader = new(Store, artifact);
+        foreach (ListingEntry entry in reader.Entries())
+        {
+            yield return entry;
+        }
+    }
+
+    /// <summary>The directory of a finished run.</summary>
+    /// <exception cref="BackupException">RunNotFound.</exception>
+    internal string DirectoryOf(RunId id)
+    {
+        foreach (string parent in (string[])[Store.CompletedDirectory, Store.FailedDirectory])
+        {
+            string path = Path.Combine(parent, id.ToString());
+            if (Directory.Exists(path))
+            {
+                return path;
+            }
+        }
+        throw new BackupException(BackupFault.RunNotFound, $"there is no run {id} in {Store.Directory}");
+    }
+
+    /// <summary>A participant's artifact, checked against the hash in the manifest.</summary>
+    /// <exception cref="BackupException">RunDamaged, ParticipantUnknown.</exception>
+    internal ArtifactFile Artifact(BackupRun run, string participant)
+    {
+        ParticipantResult? result = run.Participants.FirstOrDefault(p => p.Name == participant);
+        if (result is null || result.Artifacts.IsEmpty)
+        {
+            string names = string.Join(", ", run.Participants.Where(p => !p.Artifacts.IsEmpty).Select(p => p.Name));
+            throw new BackupException(
+                BackupFault.ParticipantUnknown,
+                $"run {run.Id} holds nothing of a participant {participant}; it has: {names}");
+        }
+        return ReadArtifact(run, result.Artifacts[0]);
+    }
+
+    /// <summary>The artifact of a participant's newest run in which it was ok; null when there is none that can be
+    /// read.</summary>
+    internal ArtifactFile? PreviousArtifact(string participant)
+    {
+        foreach ((RunId id, string path) in Directories())
+        {
+            try
+            {
+                BackupRun run = Read(id, path);
+                ArtifactResult? artifact = run.Participants
+                    .FirstOrDefault(p => p.Name == participant && p.Ok)?.Artifacts.FirstOrDefault();
+                if (artifact is not null)
+                {
+                    return ReadArtifact(run, artifact);
+                }
+            }
+            catch (BackupException)
+            {
+                // A run that cannot be read cannot be built upon; an older one can. Validation reports it.
+            }
+        }
+        return null;
+    }
+
+    private ArtifactFile ReadArtifact(BackupRun run, ArtifactResult artifact)
+    {
+        string path = Path.Combine(DirectoryOf(run.Id), Path.GetFileName(artifact.LogicalName));
+        try
+        {
+            byte[] json = File.ReadAllBytes(path);
+            return Convert.ToHexStringLower(SHA256.HashData(json)) == artifact.Sha256
+                ? ArtifactFile.Parse(json, path)
+                : throw new BackupException(
+                    BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} differs from its hash in the manifest");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} cannot be read: {e.Message}", inner: e);
+        }
+    }
+
+    private static BackupRun Read(RunId id, string path)
+    {
+        try
+        {
+            byte[] json = File.ReadAllBytes(Path.Combine(path, RunDirectory.ManifestName));
+            string parent = Path.GetFileName(Path.GetDirectoryName(path))!;
+            return RunManifest.Parse(json, id, $"backups/{parent}/{id}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged, $"the manifest of run {id} cannot be read: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>Finished runs, newest first.</summary>
+    private List<(RunId Id, string Path)> Directories()
+    {
+        List<(RunId Id, string Path)> found = [];
+        foreach (string parent in (string[])[Store.CompletedDirectory, Store.FailedDirectory])
+        {
+            if (!Directory.Exists(parent))
+            {
+                continue;
+            }
+            foreach (string path in Directory.EnumerateDirectories(parent))
+            {
+                if (RunId.TryParse(Path.GetFileName(path), out RunId id))
+                {
+                    found.Add((id, path));
+                }
+            }
+        }
+        found.Sort(static (a, b) => b.Id.CompareTo(a.Id));
+        return found;
+    }
+
+    private static bool IsIn(string path, string directory) => Path.GetDirectoryName(path) == directory;
 }

@@ -1,18 +1,228 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Backupd.Backup.Native;
+
 namespace Backupd.Backup.Store;
 
 /// <summary>A store directory: what the wire and the documents call <c>backups/</c>.</summary>
+/// <remarks>Holds no file open and may be shared by threads. docs/format.md describes what lies in it.</remarks>
 public sealed class BackupStore
 {
+    /// <summary>The version of store, manifests and artifacts that this program writes, and the only one it reads.</summary>
+    public const int FormatVersion = 1;
+
+    private const string ConfigurationName = "store.json";
+
     private BackupStore(string directory) => Directory = directory;
 
     /// <summary>The absolute path of the store.</summary>
     public string Directory { get; }
 
+    /// <summary>Runs that ended as completed or partial.</summary>
+    public string CompletedDirectory => Path.Combine(Directory, "completed");
+
+    /// <summary>Runs that ended otherwise, kept for their record.</summary>
+    public string FailedDirectory => Path.Combine(Directory, "failed");
+
+    /// <summary>The run that is on.</summary>
+    public string RunningDirectory => Path.Combine(Directory, ".running");
+
+    /// <summary>What was deleted and is not unlinked yet.</summary>
+    public string TrashDirectory => Path.Combine(Directory, "trash");
+
+    /// <summary>Small facts outside the runs, the run counter among them.</summary>
+    public string StateDirectory => Path.Combine(Directory, "state");
+
+    /// <summary>Chunks of every run.</summary>
+    public string ChunksDirectory => Path.Combine(Directory, "chunks");
+
+    internal string LockPath => Path.Combine(Directory, "lock");
+
     /// <summary>Opens a store; makes it when the directory is missing or empty.</summary>
     /// <exception cref="BackupException">StoreInvalid or Io.</exception>
-    public static BackupStore OpenOrCreate(string directory) => new(Path.GetFullPath(directory));
+    public static BackupStore OpenOrCreate(string directory)
+    {
+        BackupStore store = new(Path.GetFullPath(directory));
+        try
+        {
+            if (!File.Exists(Path.Combine(store.Directory, ConfigurationName)))
+            {
+                store.Create();
+            }
+            store.CheckFormat();
+            store.MakeDirectories();
+            return store;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(BackupFault.Io, $"cannot open the store {store.Directory}: {e.Message}", inner: e);
+        }
+    }
 
-    /// <summary>Opens a store that must exist.</summary>
+    /// <summary>Opens a store that must exist; writes nothing.</summary>
     /// <exception cref="BackupException">StoreInvalid or Io.</exception>
-    public static BackupStore Open(string directory) => new(Path.GetFullPath(directory));
+    public static BackupStore Open(string directory)
+    {
+        BackupStore store = new(Path.GetFullPath(directory));
+        try
+        {
+            store.CheckFormat();
+            return store;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BackupException(
+                BackupFault.StoreInvalid,
+                $"{store.Directory} is not a backupd store: it has no {ConfigurationName}; name the directory that "
+                + "was given to --to or that the configuration calls store");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(BackupFault.Io, $"cannot open the store {store.Directory}: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>The directory of chunks whose name begins with a byte.</summary>
+    internal static string ChunkPath(string chunksDirectory, ChunkId id)
+    {
+        string name = id.ToString();
+        return $"{chunksDirectory}/{name.AsSpan(0, 2)}/{name}";
+    }
+
+    private void Create()
+    {
+        if (System.IO.Directory.Exists(Directory))
+        {
+            string? other = System.IO.Directory.EnumerateFileSystemEntries(Directory)
+                .FirstOrDefault(p => Path.GetFileName(p) is not (ConfigurationName + ".tmp" or "lost+found"));
+            if (other is not null)
+            {
+                throw new BackupException(
+                    BackupFault.StoreInvalid,
+                    $"{Directory} is neither empty nor a backupd store (it holds {Path.GetFileName(other)}); "
+                    + "name an empty or a new directory");
+            }
+        }
+        else
+        {
+            System.IO.Directory.CreateDirectory(Directory, DirectoryMode);
+        }
+        StoreConfiguration configuration = new()
+        {
+            Format = FormatVersion,
+            Uuid = Guid.NewGuid().ToString(),
+            Id = "sha256",
+            Compression = "zstd",
+            Chunker = new ChunkerConfiguration
+            {
+                Name = "fastcdc",
+                MinBytes = Chunker.MinBytes,
+                AverageBytes = Chunker.AverageBytes,
+                MaxBytes = Chunker.MaxBytes,
+            },
+        };
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(configuration, StoreJson.Default.StoreConfiguration);
+        DurableFile.Write(Path.Combine(Directory, ConfigurationName), json);
+    }
+
+    private void CheckFormat()
+    {
+        string path = Path.Combine(Directory, ConfigurationName);
+        StoreConfiguration? configuration;
+        try
+        {
+            configuration = JsonSerializer.Deserialize(
+                File.ReadAllBytes(path), StoreJson.Default.StoreConfiguration);
+        }
+        catch (JsonException e)
+        {
+            throw new BackupException(
+                BackupFault.StoreInvalid, $"{path} is damaged: {e.Message}", inner: e);
+        }
+        if (configuration is null || configuration.Format != FormatVersion)
+        {
+            throw new BackupException(
+                BackupFault.StoreInvalid,
+                $"{Directory} has store format {configuration?.Format}; this version of backupd reads format "
+                + $"{FormatVersion}; use a newer backupd");
+        }
+    }
+
+    private void MakeDirectories()
+    {
+        foreach (string directory in (string[])
+            [ChunksDirectory, RunningDirectory, CompletedDirectory, FailedDirectory, TrashDirectory, StateDirectory])
+        {
+            System.IO.Directory.CreateDirectory(directory, DirectoryMode);
+        }
+    }
+
+    private const UnixFileMode DirectoryMode =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 }
+
+/// <summary>Writes whole files that survive a power cut or are not there.</summary>
+internal static class DurableFile
+{
+    /// <summary>Temporary name, write, sync, rename, sync of the directory.</summary>
+    internal static void Write(string path, ReadOnlySpan<byte> content)
+    {
+        string temporary = path + ".tmp";
+        File.Delete(temporary);
+        int file = Posix.TryOpen(
+            Posix.CurrentDirectory,
+            Posix.Terminated(temporary),
+            Posix.WriteOnly | Posix.Create | Posix.Exclusive | Posix.NoFollow,
+            0b110_000_000,
+            out int error);
+        if (file < 0)
+        {
+            throw new PosixException("create", temporary, error);
+        }
+        bool written = false;
+        try
+        {
+            Posix.WriteFully(file, content, temporary);
+            Posix.Fsync(file, temporary);
+            written = true;
+        }
+        finally
+        {
+            if (!written)
+            {
+                // The first failure is the one to report; a second one of close would hide it.
+                _ = Libc.Close(file);
+            }
+        }
+        Posix.CloseWritten(file, temporary);
+        Posix.Rename(temporary, path);
+        Posix.FsyncDirectory(Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>The same for text.</summary>
+    internal static void Write(string path, string content) => Write(path, Encoding.UTF8.GetBytes(content));
+}
+
+/// <summary>store.json.</summary>
+internal sealed record StoreConfiguration
+{
+    [JsonPropertyName("format")] public required int Format { get; init; }
+    [JsonPropertyName("uuid")] public required string Uuid { get; init; }
+    [JsonPropertyName("id")] public required string Id { get; init; }
+    [JsonPropertyName("compression")] public required string Compression { get; init; }
+    [JsonPropertyName("chunker")] public required ChunkerConfiguration Chunker { get; init; }
+}
+
+/// <summary>The chunker's parameters in store.json.</summary>
+internal sealed record ChunkerConfiguration
+{
+    [JsonPropertyName("name")] public required string Name { get; init; }
+    [JsonPropertyName("min_bytes")] public required int MinBytes { get; init; }
+    [JsonPropertyName("average_bytes")] public required int AverageBytes { get; init; }
+    [JsonPropertyName("max_bytes")] public required int MaxBytes { get; init; }
+}
+
+[JsonSourceGenerationOptions(WriteIndented = true)]
+[JsonSerializable(typeof(StoreConfiguration))]
+internal sealed partial class StoreJson : JsonSerializerContext;

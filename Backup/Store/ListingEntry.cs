@@ -1,3 +1,6 @@
+using System.Collections.Immutable;
+using System.Text;
+
 namespace Backupd.Backup.Store;
 
 /// <summary>What a listing entry is.</summary>
@@ -22,6 +25,28 @@ public enum EntryType
     BlockDevice,
 }
 
+/// <summary>A piece of a file's content.</summary>
+/// <param name="Chunk">The chunk that holds it; meaningless for a hole.</param>
+/// <param name="Offset">Where in the chunk's content it begins.</param>
+/// <param name="Length">Its bytes.</param>
+/// <param name="StoredSize">The size of the chunk's file when this listing was made; 0 for a hole.</param>
+public readonly record struct Segment(ChunkId Chunk, long Offset, long Length, long StoredSize)
+{
+    /// <summary>A run of zeros that no chunk holds.</summary>
+    public static Segment Hole(long length) => new(default, 0, length, 0);
+
+    /// <summary>Whether it is a run of zeros; a chunk's file is never empty.</summary>
+    public bool IsHole => StoredSize == 0;
+}
+
+/// <summary>A time with the kernel's resolution.</summary>
+/// <param name="Seconds">Since 1970; may be negative.</param>
+/// <param name="Nanoseconds">0 to 999,999,999.</param>
+public readonly record struct FileTime(long Seconds, uint Nanoseconds);
+
+/// <summary>An extended attribute.</summary>
+public readonly record struct Xattr(string Name, byte[] Value);
+
 /// <summary>One entry of a listing: a file system object and where its content is.</summary>
 public sealed record ListingEntry
 {
@@ -40,9 +65,59 @@ public sealed record ListingEntry
     /// <summary>Group.</summary>
     public required uint Gid { get; init; }
 
-    /// <summary>Modification time, whole seconds since 1970; may be negative.</summary>
-    public required long MtimeSeconds { get; init; }
+    /// <summary>Modification time.</summary>
+    public required FileTime Mtime { get; init; }
+
+    /// <summary>Change time of the inode; tells a later run whether the entry is unchanged.</summary>
+    public FileTime Ctime { get; init; }
+
+    /// <summary>Inode number; 0 when it means nothing.</summary>
+    public ulong Inode { get; init; }
 
     /// <summary>Content bytes of a file; 0 for everything else.</summary>
     public long Size { get; init; }
+
+    /// <summary>SHA-256 of a small file's content, lower-case hex; "" for a larger one.</summary>
+    public string Sha256 { get; init; } = "";
+
+    /// <summary>What a symbolic link says; empty for everything else.</summary>
+    public byte[] Target { get; init; } = [];
+
+    /// <summary>Entries with the same link id are hard links of one file; "" when there is only one name.</summary>
+    public string LinkId { get; init; } = "";
+
+    /// <summary>A device's major number.</summary>
+    public uint DeviceMajor { get; init; }
+
+    /// <summary>A device's minor number.</summary>
+    public uint DeviceMinor { get; init; }
+
+    /// <summary>Extended attributes, access control lists among them.</summary>
+    public ImmutableArray<Xattr> Xattrs { get; init; } = [];
+
+    /// <summary>The file changed within two seconds before it was read: its times cannot prove that it is unchanged.</summary>
+    public bool Racy { get; init; }
+
+    /// <summary>A file's content in order.</summary>
+    public ImmutableArray<Segment> Segments { get; init; } = [];
+
+    /// <summary>The path for people; bytes that are not UTF-8 show as U+FFFD.</summary>
+    public string DisplayPath => Encoding.UTF8.GetString(Path);
+
+    /// <summary>
+    /// The order of listings: component by component, each by its bytes, so that what is below a directory follows it
+    /// without a gap.
+    /// </summary>
+    public static int ComparePaths(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    {
+        // A separator sorts before every byte that a name can hold, which is what comparing by component means.
+        int common = left.CommonPrefixLength(right);
+        if (common == left.Length || common == right.Length)
+        {
+            return left.Length.CompareTo(right.Length);
+        }
+        byte a = left[common];
+        byte b = right[common];
+        return a == '/' ? -1 : b == '/' ? 1 : a.CompareTo(b);
+    }
 }

@@ -1,0 +1,60 @@
+using System.Runtime.InteropServices;
+
+namespace Backupd.Backup.Native;
+
+/// <summary>Accounts of the system.</summary>
+internal static unsafe partial class Accounts
+{
+    private const string Library = "libc";
+
+    /// <summary>Takes an account's identity for good and becomes a program. Returns only on failure, with the reason.</summary>
+    internal static string BecomeAndExecute(string account, IReadOnlyList<string> argv)
+    {
+        PasswordEntry* entry;
+        fixed (byte* name = Posix.Terminated(account))
+        {
+            entry = GetPasswordEntry(name);
+            if (entry is null)
+            {
+                return $"there is no account named {account}";
+            }
+            // Groups first: afterwards there is no right left to change them.
+            if (InitGroups(name, entry->Gid) != 0 || SetGid(entry->Gid) != 0 || SetUid(entry->Uid) != 0)
+            {
+                return PosixException.Last("become", account).Message;
+            }
+        }
+        nint* arguments = (nint*)NativeMemory.AllocZeroed((nuint)(argv.Count + 1), (nuint)sizeof(nint));
+        for (int i = 0; i < argv.Count; i++)
+        {
+            arguments[i] = Marshal.StringToCoTaskMemUTF8(argv[i]);
+        }
+        _ = ExecutePath(arguments[0], arguments);
+        return PosixException.Last("start", argv[0]).Message;
+    }
+
+    /// <summary>struct passwd, as far as it is used.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PasswordEntry
+    {
+        internal nint Name;
+        internal nint Password;
+        internal uint Uid;
+        internal uint Gid;
+    }
+
+    [LibraryImport(Library, EntryPoint = "getpwnam", SetLastError = true)]
+    private static partial PasswordEntry* GetPasswordEntry(byte* name);
+
+    [LibraryImport(Library, EntryPoint = "initgroups", SetLastError = true)]
+    private static partial int InitGroups(byte* name, uint gid);
+
+    [LibraryImport(Library, EntryPoint = "setgid", SetLastError = true)]
+    private static partial int SetGid(uint gid);
+
+    [LibraryImport(Library, EntryPoint = "setuid", SetLastError = true)]
+    private static partial int SetUid(uint uid);
+
+    [LibraryImport(Library, EntryPoint = "execvp", SetLastError = true)]
+    private static partial int ExecutePath(nint file, nint* arguments);
+}

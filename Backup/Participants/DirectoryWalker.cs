@@ -1,0 +1,342 @@
+using System.Buffers.Binary;
+using Backupd.Backup.Native;
+using Microsoft.Win32.SafeHandles;
+
+namespace Backupd.Backup.Participants;
+
+/// <summary>What a walk leaves out.</summary>
+/// <param name="Excludes">By pattern.</param>
+/// <param name="OneFileSystem">Mount points are entries but are not entered.</param>
+/// <param name="NeverEnter">Device and inode of directories that are left out whatever the patterns say: the store.</param>
+internal sealed record WalkRules(
+    ExcludeRules Excludes, bool OneFileSystem, IReadOnlyList<(ulong Device, ulong Inode)> NeverEnter);
+
+/// <summary>
+/// Walks a tree in listing order: a directory, then what is in it by the bytes of the names. Works on open directories
+/// and bytes, so that names which are not UTF-8 are entries like any other and no symbolic link is ever followed.
+/// </summary>
+internal sealed class DirectoryWalker : IDisposable
+{
+    // Directories of the current path that are kept open. Deeper trees reopen the upper ones on the way back, so that
+    // depth costs no descriptors.
+    private const int MaxOpen = 128;
+
+    private readonly string _root;
+    private readonly WalkRules _rules;
+    private readonly WalkCounts _counts;
+    private readonly List<Frame> _path = [];
+    private readonly byte[] _buffer = new byte[64 * 1024];
+    private ulong _rootDevice;
+    private bool _started;
+    private Frame? _entered;
+
+    internal DirectoryWalker(string root, WalkRules rules, WalkCounts counts)
+    {
+        _root = root;
+        _rules = rules;
+        _counts = counts;
+    }
+
+    /// <summary>The next entry to back up, the root first.</summary>
+    /// <exception cref="PosixException">The root itself cannot be opened.</exception>
+    internal bool Next(out WalkEntry entry)
+    {
+        if (!_started)
+        {
+            _started = true;
+            entry = EnterRoot();
+            return true;
+        }
+        if (_entered is not null)
+        {
+            _path.Add(_entered);
+            _entered = null;
+            CloseUpper();
+        }
+        while (_path.Count > 0)
+        {
+            Frame frame = _path[^1];
+            while (frame.Index < frame.Names.Count)
+            {
+                if (Visit(frame, frame.Names[frame.Index++], out entry))
+                {
+                    return true;
+                }
+            }
+            frame.Close();
+            _path.RemoveAt(_path.Count - 1);
+        }
+        entry = default;
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _entered?.Close();
+        foreach (Frame frame in _path)
+        {
+            frame.Close();
+        }
+    }
+
+    private WalkEntry EnterRoot()
+    {
+        int file = Posix.TryOpen(
+            Posix.CurrentDirectory, Posix.Terminated(_root), Posix.ReadOnly | Posix.DirectoryOnly, 0, out int error);
+        if (file < 0)
+        {
+            throw new PosixException("open", _root, error);
+        }
+        _entered = new Frame([], file);
+        FileStatus status = Posix.Status(file, _root);
+        _rootDevice = status.Device;
+        _counts.Seen++;
+        ReadNames(_entered);
+        return new WalkEntry([], [(byte)'.', 0], file, status);
+    }
+
+    private bool Visit(Frame frame, byte[] name, out WalkEntry entry)
+    {
+        entry = default;
+        byte[] path = Join(frame.Path, name);
+        int parent = Reopen(frame);
+        if (!Posix.TryStatus(parent, name, out FileStatus status, out int error))
+        {
+            if (error == Errno.NoEntry)
+            {
+                _counts.Vanished++;
+                return false;
+            }
+            _counts.Seen++;
+            _counts.Fail(new PosixException("stat", Show(path), error).Message);
+            return false;
+        }
+        _counts.Seen++;
+        if (_rules.Excludes.IsExcluded(path, status.IsDirectory))
+        {
+            _counts.Excluded++;
+            return false;
+        }
+        if (status.Kind == FileKind.Socket)
+        {
+            // A socket is an address of a running program; there is nothing in it to keep.
+            _counts.Excluded++;
+            return false;
+        }
+        if (status.IsDirectory && !EnterDirectory(parent, name, path, status))
+        {
+            return false;
+        }
+        entry = new WalkEntry(path, name, parent, status);
+        return true;
+    }
+
+    private bool EnterDirectory(int parent, byte[] name, byte[] path, FileStatus status)
+    {
+        foreach ((ulong device, ulong inode) in _rules.NeverEnter)
+        {
+            if (status.Device == device && status.Inode == inode)
+            {
+                _counts.Excluded++;
+                _counts.Warn($"{Show(path)} is the backup store and was left out");
+                return false;
+            }
+        }
+        if (_rules.OneFileSystem && status.Device != _rootDevice)
+        {
+            _counts.Warn($"{Show(path)} is a mount point and was not entered");
+            return true;
+        }
+        int file = Posix.TryOpen(
+            parent, name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out int error);
+        if (file < 0)
+        {
+            if (error is Errno.NoEntry or Errno.NotDirectory or Errno.TooManyLinks)
+            {
+                _counts.Seen--;
+                _counts.Vanished++;
+            }
+            else
+            {
+                _counts.Fail(new PosixException("open", Show(path), error).Message);
+            }
+            return false;
+        }
+        Frame entered = new(path, file);
+        try
+        {
+            ReadNames(entered);
+        }
+        catch (PosixException e)
+        {
+            entered.Close();
+            _counts.Fail(e.Message);
+            return false;
+        }
+        _entered = entered;
+        return true;
+    }
+
+    // A directory that says it is a cache keeps its tag, so that it is one again after a restore, and nothing else
+    // (Bryan Ford, "Cache Directory Tagging Specification").
+    private void ApplyCacheTag(Frame frame)
+    {
+        ReadOnlySpan<byte> tag = "CACHEDIR.TAG\0"u8;
+        int index = -1;
+        for (int i = 0; i < frame.Names.Count && index < 0; i++)
+        {
+            index = tag.SequenceEqual(frame.Names[i]) ? i : -1;
+        }
+        if (index < 0 || !HasCacheSignature(frame, frame.Names[index]))
+        {
+            return;
+        }
+        int others = frame.Names.Count - 1;
+        _counts.Seen += others;
+        _counts.Excluded += others;
+        _counts.Warn($"{Show(frame.Path)} is tagged as a cache (CACHEDIR.TAG): {others} entries were left out");
+        frame.Names.RemoveRange(index + 1, frame.Names.Count - index - 1);
+        frame.Names.RemoveRange(0, index);
+    }
+
+    private static bool HasCacheSignature(Frame frame, byte[] name)
+    {
+        ReadOnlySpan<byte> signature = "Signature: 8a477f597d28d172789f06886806bc55"u8;
+        int file = Posix.TryOpen(
+            frame.File, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
+        if (file < 0)
+        {
+            return false;
+        }
+        using SafeFileHandle handle = new(file, ownsHandle: true);
+        if (!Posix.Status(file, "CACHEDIR.TAG").IsRegular)
+        {
+            return false;
+        }
+        Span<byte> start = stackalloc byte[signature.Length];
+        int count = Posix.ReadFully(file, start, 0, "CACHEDIR.TAG");
+        return start[..count].SequenceEqual(signature);
+    }
+
+    private unsafe void ReadNames(Frame frame)
+    {
+        while (true)
+        {
+            nint count;
+            fixed (byte* buffer = _buffer)
+            {
+                count = Libc.GetDents(frame.File, buffer, _buffer.Length);
+            }
+            if (count == 0)
+            {
+                break;
+            }
+            if (count < 0)
+            {
+                throw PosixException.Last("list", Show(frame.Path));
+            }
+            AddNames(_buffer.AsSpan(0, (int)count), frame.Names);
+        }
+        frame.Names.Sort(static (a, b) => a.AsSpan().SequenceCompareTo(b));
+        ApplyCacheTag(frame);
+    }
+
+    // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, then the name with its zero.
+    private static void AddNames(ReadOnlySpan<byte> records, List<byte[]> names)
+    {
+        while (records.Length > 0)
+        {
+            int length = BinaryPrimitives.ReadUInt16LittleEndian(records[16..]);
+            ReadOnlySpan<byte> name = records[19..length];
+            name = name[..name.IndexOf((byte)0)];
+            if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
+            {
+                names.Add(Posix.Terminated(name));
+            }
+            records = records[length..];
+        }
+    }
+
+    private void CloseUpper()
+    {
+        int index = _path.Count - 1 - MaxOpen;
+        if (index >= 0)
+        {
+            _path[index].Close();
+        }
+    }
+
+    private int Reopen(Frame frame)
+    {
+        if (frame.File >= 0)
+        {
+            return frame.File;
+        }
+        // From the root again, one component at a time, so that no component can be a symbolic link.
+        int flags = Posix.ReadOnly | Posix.DirectoryOnly;
+        int file = Posix.TryOpen(Posix.CurrentDirectory, Posix.Terminated(_root), flags, 0, out int error);
+        foreach (Range part in SplitPath(frame.Path))
+        {
+            int upper = file;
+            if (upper >= 0)
+            {
+                file = Posix.TryOpen(
+                    upper, Posix.Terminated(frame.Path.AsSpan(part)), flags | Posix.NoFollow, 0, out error);
+                _ = Libc.Close(upper);
+            }
+        }
+        frame.File = file >= 0 ? file : throw new PosixException("open", Show(frame.Path), error);
+        return file;
+    }
+
+    private static List<Range> SplitPath(byte[] path)
+    {
+        List<Range> parts = [];
+        foreach (Range part in path.AsSpan().Split((byte)'/'))
+        {
+            parts.Add(part);
+        }
+        return parts;
+    }
+
+    private static byte[] Join(byte[] directory, byte[] terminatedName)
+    {
+        ReadOnlySpan<byte> name = terminatedName.AsSpan(0, terminatedName.Length - 1);
+        if (directory.Length == 0)
+        {
+            return name.ToArray();
+        }
+        byte[] path = new byte[directory.Length + 1 + name.Length];
+        directory.CopyTo(path, 0);
+        path[directory.Length] = (byte)'/';
+        name.CopyTo(path.AsSpan(directory.Length + 1));
+        return path;
+    }
+
+    private string Show(byte[] path) =>
+        path.Length == 0 ? _root : $"{_root.TrimEnd('/')}/{Posix.Display(path)}";
+
+    /// <summary>A directory of the current path.</summary>
+    private sealed class Frame(byte[] path, int file)
+    {
+        internal byte[] Path { get; } = path;
+
+        internal List<byte[]> Names { get; } = [];
+
+        /// <summary>-1 while closed.</summary>
+        internal int File { get; set; } = file;
+
+        internal int Index { get; set; }
+
+        // Opened for reading: closing loses nothing.
+        internal void Close()
+        {
+            if (File >= 0)
+            {
+                _ = Libc.Close(File);
+                File = -1;
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using System.Collections.Immutable;
+using Backupd.Backup.Native;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Participants;
+
+/// <summary>Makes listing entries of what the kernel says about a file.</summary>
+internal static class EntryFacts
+{
+    // A file system's clock may tick this coarsely (FAT: two seconds), so a file that changed within it before it was
+    // read can change once more without a new time.
+    private const long RacySeconds = 2;
+
+    internal static ListingEntry Entry(byte[] path, FileStatus status, DateTimeOffset readAt) => new()
+    {
+        Path = path,
+        Type = TypeOf(status),
+        Mode = status.Permissions,
+        Uid = status.Uid,
+        Gid = status.Gid,
+        Mtime = Mtime(status),
+        Ctime = Ctime(status),
+        Inode = status.Inode,
+        Size = status.IsRegular ? status.Size : 0,
+        DeviceMajor = status.DeviceNumberMajor,
+        DeviceMinor = status.DeviceNumberMinor,
+        Racy = status.IsRegular && IsRacy(status, readAt),
+    };
+
+    /// <summary>Whether an earlier entry describes the same, unchanged file, so that its content need not be read.</summary>
+    internal static bool IsUnchanged(ListingEntry? earlier, FileStatus status) =>
+        earlier is { Type: EntryType.File, Racy: false }
+        && status.IsRegular
+        && earlier.Size == status.Size
+        && earlier.Mtime == Mtime(status)
+        && earlier.Ctime == Ctime(status)
+        && earlier.Inode == status.Inode;
+
+    /// <summary>Whether a file was changed between two looks at it.</summary>
+    internal static bool Changed(FileStatus before, FileStatus after) =>
+        before.Size != after.Size || Mtime(before) != Mtime(after) || Ctime(before) != Ctime(after);
+
+    /// <summary>The id that hard links of one file share; "" for a file with one name.</summary>
+    internal static string LinkId(FileStatus status, ulong rootDevice)
+    {
+        if (!status.IsRegular || status.LinkCount < 2)
+        {
+            return "";
+        }
+        return status.Device == rootDevice
+            ? $"{status.Inode}"
+            : $"{status.DeviceMajor}:{status.DeviceMinor}-{status.Inode}";
+    }
+
+    private static EntryType TypeOf(FileStatus status) => status.Kind switch
+    {
+        FileKind.Regular => EntryType.File,
+        FileKind.Directory => EntryType.Directory,
+        FileKind.Symlink => EntryType.Symlink,
+        FileKind.Fifo => EntryType.Fifo,
+        FileKind.CharDevice => EntryType.CharDevice,
+        FileKind.BlockDevice => EntryType.BlockDevice,
+        _ => throw new IOException($"unknown kind of file: {status.Kind:x}"),
+    };
+
+    private static bool IsRacy(FileStatus status, DateTimeOffset readAt)
+    {
+        long safe = readAt.ToUnixTimeSeconds() - RacySeconds;
+        return status.MtimeSeconds >= safe || status.CtimeSeconds >= safe;
+    }
+
+    private static FileTime Mtime(FileStatus status) => new(status.MtimeSeconds, status.MtimeNanoseconds);
+
+    private static FileTime Ctime(FileStatus status) => new(status.CtimeSeconds, status.CtimeNanoseconds);
+}
+
+/// <summary>What the runner gives to the backup of one participant.</summary>
+internal sealed class ParticipantContext
+{
+    /// <summary>Where content goes.</summary>
+    internal required ContentPipeline Pipeline { get; init; }
+
+    /// <summary>The artifact of the participant's last good run; null when there is none.</summary>
+    internal required ArtifactFile? Previous { get; init; }
+
+    internal required BackupStore Store { get; init; }
+
+    /// <summary>A private directory of the run for copies that are read again.</summary>
+    internal required string TemporaryDirectory { get; init; }
+
+    internal required TimeProvider Time { get; init; }
+
+    internal required CancellationToken Cancellation { get; init; }
+
+    /// <summary>Told of entries and content bytes that were read; publishes progress now and then.</summary>
+    internal required Action<long, long> Advance { get; init; }
+
+    /// <summary>Told of entries and content bytes that need not be read.</summary>
+    internal required Action<long, long> Skip { get; init; }
+
+    /// <summary>Told when the participant's own check of what it copied begins.</summary>
+    internal required Action Checking { get; init; }
+}
+
+/// <summary>What the backup of one participant left.</summary>
+/// <param name="Artifact">The artifact to write.</param>
+/// <param name="Error">Why the participant is not ok all the same; "" when it is.</param>
+/// <param name="Warnings">Sentences, the first 100.</param>
+internal sealed record ParticipantOutcome(ArtifactFile Artifact, string Error, ImmutableArray<string> Warnings);

@@ -1,0 +1,53 @@
+using Backupd.Backup.Native;
+
+namespace Backupd.Backup.Participants;
+
+/// <summary>Something that the walk met and that is to be backed up.</summary>
+/// <param name="Path">Below the root, bytes with <c>/</c>; empty for the root.</param>
+/// <param name="Name">The last component, zero-terminated, to be used with <paramref name="Parent"/>.</param>
+/// <param name="Parent">Number of the open directory that holds it. Valid until the walk moves on.</param>
+/// <param name="Status">As the walk saw it.</param>
+internal readonly record struct WalkEntry(byte[] Path, byte[] Name, int Parent, FileStatus Status);
+
+/// <summary>What a walk counted. Entries met and not returned are in one of the counts.</summary>
+internal sealed class WalkCounts
+{
+    // A listing of every warning would be a second copy of the tree; the count tells the rest.
+    internal const int MaxWarnings = 100;
+
+    private readonly List<string> _warnings = [];
+
+    internal long Seen { get; set; }
+
+    internal long Excluded { get; set; }
+
+    internal long Failed { get; set; }
+
+    internal long Vanished { get; set; }
+
+    internal long WarningCount { get; private set; }
+
+    /// <summary>The first failure, for the participant's error.</summary>
+    internal string FirstFailure { get; private set; } = "";
+
+    internal IReadOnlyList<string> Warnings => _warnings;
+
+    internal void Warn(string text)
+    {
+        WarningCount++;
+        if (_warnings.Count < MaxWarnings)
+        {
+            _warnings.Add(text);
+        }
+    }
+
+    internal void Fail(string text)
+    {
+        Failed++;
+        if (FirstFailure.Length == 0)
+        {
+            FirstFailure = text;
+        }
+        Warn(text);
+    }
+}

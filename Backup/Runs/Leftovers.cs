@@ -1,0 +1,153 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Backupd.Backup.Native;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Runs;
+
+/// <summary>What a crash or a deletion left behind. Every member needs the store's exclusive lock.</summary>
+internal sealed class Leftovers
+{
+    // Records of failed runs are for people to look at; older ones tell nothing new.
+    private const int MaxFailedRuns = 10;
+    private static readonly TimeSpan MaxFailedAge = TimeSpan.FromDays(30);
+
+    private readonly BackupStore _store;
+    private readonly TimeProvider _time;
+
+    internal Leftovers(BackupStore store, TimeProvider time)
+    {
+        _store = store;
+        _time = time;
+    }
+
+    /// <summary>Moves runs that were cut off from <c>.running</c> to <c>failed</c> and says so in their manifests.</summary>
+    /// <returns>Their ids.</returns>
+    internal ImmutableArray<RunId> MoveInterrupted()
+    {
+        ImmutableArray<RunId>.Builder moved = ImmutableArray.CreateBuilder<RunId>();
+        foreach (string path in Directory.GetDirectories(_store.RunningDirectory))
+        {
+            if (!RunId.TryParse(Path.GetFileName(path), out RunId id))
+            {
+                continue;
+            }
+            RunDirectory directory = RunDirectory.Create(_store, id);
+            foreach (string artifact in Directory.GetFiles(path, "*" + RunDirectory.ArtifactSuffix))
+            {
+                // Never committed, so nothing may refer to it; its chunks stay and are found again by content.
+                File.Delete(artifact);
+            }
+            directory.WriteManifest(Interrupted(id, path));
+            directory.WriteSums();
+            directory.RemoveWorkingFiles(keepChunks: true);
+            directory.Commit(RunStatus.Failed);
+            moved.Add(id);
+        }
+        return moved.ToImmutable();
+    }
+
+    /// <summary>Lets a new run take over the chunks of runs that were cut off or cancelled.</summary>
+    internal void Adopt(NewChunks chunks, CancellationToken cancellation)
+    {
+        using ChunkCodec codec = new();
+        foreach (string run in Directory.GetDirectories(_store.FailedDirectory))
+        {
+            string leftovers = RunDirectory.LeftoverChunks(run);
+            if (Directory.Exists(leftovers))
+            {
+                chunks.Adopt(leftovers, codec, cancellation);
+            }
+        }
+    }
+
+    /// <summary>Drops all but the newest records of failed runs.</summary>
+    internal void DropOldFailures()
+    {
+        List<RunId> ids = [];
+        foreach (string path in Directory.GetDirectories(_store.FailedDirectory))
+        {
+            if (RunId.TryParse(Path.GetFileName(path), out RunId id))
+            {
+                ids.Add(id);
+            }
+        }
+        ids.Sort(static (a, b) => b.CompareTo(a));
+        RunId oldest = RunId.Create(_time.GetUtcNow() - MaxFailedAge, 0);
+        for (int i = 0; i < ids.Count; i++)
+        {
+            if (i >= MaxFailedRuns || ids[i] < oldest)
+            {
+                MoveToTrash(Path.Combine(_store.FailedDirectory, ids[i].ToString()));
+            }
+        }
+    }
+
+    /// <summary>One rename into the trash, and both parents synced. What is in the trash is gone for every reader.</summary>
+    /// <returns>Its path there.</returns>
+    internal string MoveToTrash(string path)
+    {
+        string target = Path.Combine(
+            _store.TrashDirectory,
+            $"{Path.GetFileName(path)}.{_time.GetUtcNow().ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}");
+        Posix.Rename(path, target);
+        Posix.FsyncDirectory(_store.TrashDirectory);
+        Posix.FsyncDirectory(Path.GetDirectoryName(path)!);
+        return target;
+    }
+
+    /// <summary>Unlinks what is in the trash.</summary>
+    internal void EmptyTrash()
+    {
+        foreach (string path in Directory.GetDirectories(_store.TrashDirectory))
+        {
+            Unlink(path);
+        }
+    }
+
+    /// <summary>Unlinks one entry of the trash. Needs no lock: nobody reads what is in the trash.</summary>
+    internal static void Unlink(string path)
+    {
+        try
+        {
+            Directory.Delete(path, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Gone for every reader already, perhaps being unlinked by another thread; the next start tries again.
+        }
+    }
+
+    private BackupRun Interrupted(RunId id, string path)
+    {
+        BackupRun run;
+        try
+        {
+            byte[] json = File.ReadAllBytes(Path.Combine(path, RunDirectory.ManifestName));
+            run = RunManifest.Parse(json, id, "");
+        }
+        catch (Exception e) when (e is IOException or BackupException)
+        {
+            // Cut off before its first manifest: the id tells when that was.
+            DateTimeOffset started = DateTimeOffset.ParseExact(
+                id.ToString()[..15], "yyyyMMdd-HHmmss", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+            run = new BackupRun
+            {
+                Id = id,
+                Type = RunType.Full,
+                Trigger = RunTrigger.Manual,
+                Status = RunStatus.Running,
+                Path = "",
+                StartedAtUnix = started.ToUnixTimeSeconds(),
+            };
+        }
+        return run with
+        {
+            Status = RunStatus.Failed,
+            Path = RunDirectory.Place(RunStatus.Failed, id),
+            FinishedAtUnix = _time.GetUtcNow().ToUnixTimeSeconds(),
+            ErrorSummary = "interrupted: backupd or the machine stopped before the run had ended",
+            Participants = [.. run.Participants.Select(BackupRunner.WithoutArtifact("the run was interrupted"))],
+        };
+    }
+}

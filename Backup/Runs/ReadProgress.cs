@@ -1,0 +1,87 @@
+namespace Backupd.Backup.Runs;
+
+/// <summary>Progress of an operation that only reads the store: a validation or a restore to a directory.</summary>
+internal sealed class ReadProgress
+{
+    private const int PublishIntervalMs = 100;
+
+    private readonly ProgressCell? _cell;
+    private readonly TimeProvider _time;
+    private readonly Throughput _throughput;
+    private ProgressSnapshot _snapshot;
+    private long _publishedAt;
+    private long _lastDone;
+
+    /// <param name="cell">Where to publish; null for nowhere.</param>
+    /// <param name="run">The run that is read.</param>
+    /// <param name="phase">Validate or restore.</param>
+    /// <param name="message">For people.</param>
+    /// <param name="time">The clock.</param>
+    internal ReadProgress(ProgressCell? cell, BackupRun run, RunPhase phase, string message, TimeProvider time)
+    {
+        _cell = cell;
+        _time = time;
+        _throughput = new Throughput(time);
+        long now = time.GetUtcNow().ToUnixTimeSeconds();
+        _snapshot = new ProgressSnapshot
+        {
+            Active = true,
+            RunId = run.Id.ToString(),
+            Type = run.Type,
+            Trigger = run.Trigger,
+            Status = RunStatus.Running,
+            Phase = phase,
+            Message = message,
+            StartedAtUnix = now,
+            UpdatedAtUnix = now,
+        };
+        _cell?.Publish(_snapshot);
+    }
+
+    /// <summary>Tells how far the work on the current participant is.</summary>
+    internal void Advance(long done, long total)
+    {
+        if (_cell is null)
+        {
+            return;
+        }
+        // A new participant begins again at 0.
+        long step = Math.Max(0, done - _lastDone);
+        _lastDone = done;
+        _throughput.Add(step, step);
+        if (_time.GetElapsedTime(_publishedAt).TotalMilliseconds < PublishIntervalMs)
+        {
+            return;
+        }
+        _publishedAt = _time.GetTimestamp();
+        int percent = total == 0 ? 0 : (int)(99 * Math.Min(done, total) / total);
+        _snapshot = _snapshot with
+        {
+            OverallPercent = Math.Max(_snapshot.OverallPercent, percent),
+            UpdatedAtUnix = _time.GetUtcNow().ToUnixTimeSeconds(),
+            BytesDone = done,
+            BytesTotal = total,
+            BytesPerSecond = _throughput.BytesPerSecond(),
+            EtaSeconds = _throughput.SecondsFor(total - done),
+            Seq = (_snapshot.Seq ?? 0) + 1,
+        };
+        _cell.Publish(_snapshot);
+    }
+
+    /// <summary>Publishes the end.</summary>
+    internal void End()
+    {
+        long now = _time.GetUtcNow().ToUnixTimeSeconds();
+        _cell?.PublishEnding(
+            _snapshot with
+            {
+                Active = false,
+                Status = RunStatus.Completed,
+                Phase = RunPhase.Done,
+                OverallPercent = 100,
+                UpdatedAtUnix = now,
+                FinishedAtUnix = now,
+            },
+            ProgressSnapshot.Idle(now));
+    }
+}

@@ -1,0 +1,106 @@
+using System.Security.Cryptography;
+using System.Text;
+using Backupd.Backup.Native;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Runs;
+
+/// <summary>The directory of a run while it is being made, below <c>.running</c>, and the one rename that commits it.</summary>
+internal sealed class RunDirectory
+{
+    internal const string ManifestName = "manifest.json";
+    internal const string SumsName = "SHA256SUMS";
+    internal const string ArtifactSuffix = ".snapshot";
+
+    private const string ChunksName = "chunks";
+    private const string TemporaryName = "tmp";
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private readonly BackupStore _store;
+    private readonly SortedDictionary<string, string> _sums = new(StringComparer.Ordinal);
+
+    private RunDirectory(BackupStore store, RunId id)
+    {
+        _store = store;
+        Id = id;
+        Path = System.IO.Path.Combine(store.RunningDirectory, id.ToString());
+    }
+
+    internal RunId Id { get; }
+
+    internal string Path { get; }
+
+    /// <summary>Where the run's new chunks are until they are known to be durable.</summary>
+    internal string ChunksPath => System.IO.Path.Combine(Path, ChunksName);
+
+    /// <summary>Where copies lie that are read again.</summary>
+    internal string TemporaryPath => System.IO.Path.Combine(Path, TemporaryName);
+
+    /// <summary>Makes the directory.</summary>
+    internal static RunDirectory Create(BackupStore store, RunId id)
+    {
+        RunDirectory directory = new(store, id);
+        Directory.CreateDirectory(directory.Path, Private);
+        Directory.CreateDirectory(directory.ChunksPath, Private);
+        Directory.CreateDirectory(directory.TemporaryPath, Private);
+        return directory;
+    }
+
+    /// <summary>How a run's place is told to people and clients.</summary>
+    internal static string Place(RunStatus status, RunId id) => status switch
+    {
+        RunStatus.Running => $"backups/.running/{id}",
+        RunStatus.Completed or RunStatus.Partial => $"backups/completed/{id}",
+        RunStatus.Failed or RunStatus.Cancelled or RunStatus.Timeout => $"backups/failed/{id}",
+        _ => throw new ArgumentOutOfRangeException(nameof(status)),
+    };
+
+    internal void WriteManifest(BackupRun run)
+    {
+        byte[] json = RunManifest.ToBytes(run);
+        DurableFile.Write(System.IO.Path.Combine(Path, ManifestName), json);
+        _sums[ManifestName] = Convert.ToHexStringLower(SHA256.HashData(json));
+    }
+
+    internal void WriteArtifact(string name, byte[] content)
+    {
+        DurableFile.Write(System.IO.Path.Combine(Path, name), content);
+        _sums[name] = Convert.ToHexStringLower(SHA256.HashData(content));
+    }
+
+    /// <summary>Writes SHA256SUMS over the manifest and the artifacts, in the form that sha256sum -c reads.</summary>
+    internal void WriteSums()
+    {
+        StringBuilder text = new();
+        foreach ((string name, string sum) in _sums)
+        {
+            text.Append(sum).Append("  ").Append(name).Append('\n');
+        }
+        DurableFile.Write(System.IO.Path.Combine(Path, SumsName), text.ToString());
+    }
+
+    /// <summary>The commit point: one rename into <c>completed</c> or <c>failed</c>, and both parents synced.</summary>
+    /// <remarks>Everything below the directory must be durable before.</remarks>
+    internal void Commit(RunStatus status)
+    {
+        bool good = status is RunStatus.Completed or RunStatus.Partial;
+        string parent = good ? _store.CompletedDirectory : _store.FailedDirectory;
+        Posix.Rename(Path, System.IO.Path.Combine(parent, Id.ToString()));
+        Posix.FsyncDirectory(parent);
+        Posix.FsyncDirectory(_store.RunningDirectory);
+    }
+
+    /// <summary>Removes what only the making of the run needed. Chunks of a cancelled run stay: the next run takes
+    /// them over.</summary>
+    internal void RemoveWorkingFiles(bool keepChunks)
+    {
+        Directory.Delete(TemporaryPath, recursive: true);
+        if (!keepChunks)
+        {
+            Directory.Delete(ChunksPath, recursive: true);
+        }
+    }
+
+    /// <summary>Where a run that did not end in order left chunks.</summary>
+    internal static string LeftoverChunks(string runPath) => System.IO.Path.Combine(runPath, ChunksName);
+}

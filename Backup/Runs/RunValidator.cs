@@ -1,0 +1,238 @@
+using System.Security.Cryptography;
+using System.Text;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Restore;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Runs;
+
+/// <summary>Re-reads everything of a run from the disk: sums, manifest, artifacts, listings, every chunk, databases.</summary>
+internal sealed class RunValidator
+{
+    private readonly RunCatalog _catalog;
+    private readonly TimeProvider _time;
+    private readonly Action<long, long> _advance;
+    private readonly CancellationToken _cancellation;
+    private readonly List<string> _damage = [];
+
+    /// <param name="catalog">Of the store.</param>
+    /// <param name="time">For the scratch copy of a database.</param>
+    /// <param name="advance">Told stored bytes read and to be read.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
+    internal RunValidator(
+        RunCatalog catalog, TimeProvider time, Action<long, long> advance, CancellationToken cancellation)
+    {
+        _catalog = catalog;
+        _time = time;
+        _advance = advance;
+        _cancellation = cancellation;
+    }
+
+    /// <summary>Validates the named participants' artifacts.</summary>
+    /// <exception cref="BackupException">RunDamaged; the detail names the first damaged artifact and their number.</exception>
+    internal void Validate(BackupRun run, IReadOnlyList<ParticipantResult> participants)
+    {
+        CheckSums(run);
+        using WorkerPool workers = new(Environment.ProcessorCount);
+        foreach (ParticipantResult participant in participants)
+        {
+            foreach (ArtifactResult artifact in participant.Artifacts)
+            {
+                try
+                {
+                    CheckArtifact(run, participant, workers);
+                }
+                catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+                {
+                    _damage.Add($"{artifact.LogicalName}: {e.Message}");
+                }
+            }
+        }
+        if (_damage.Count > 0)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged,
+                $"run {run.Id} is damaged: {_damage[0]}",
+                $"{_damage.Count} damaged, the first: {_damage[0]}; what the other artifacts hold can be restored with "
+                + "--participant");
+        }
+    }
+
+    private void CheckSums(BackupRun run)
+    {
+        string directory = _catalog.DirectoryOf(run.Id);
+        HashSet<string> covered = [];
+        foreach (string line in ReadSums(directory))
+        {
+            // The form of sha256sum: the sum, two spaces, the name.
+            string name = line.Length > 66 ? line[66..] : "";
+            if (name.Length == 0 || name.Contains('/', StringComparison.Ordinal))
+            {
+                _damage.Add($"{RunDirectory.SumsName}: a line is not a sum and a name");
+                continue;
+            }
+            covered.Add(name);
+            CheckSum(directory, name, line[..64]);
+        }
+        foreach (string name in run.Participants.SelectMany(p => p.Artifacts).Select(a => a.LogicalName)
+            .Append(RunDirectory.ManifestName))
+        {
+            if (!covered.Contains(name))
+            {
+                _damage.Add($"{RunDirectory.SumsName}: {name} is not listed");
+            }
+        }
+    }
+
+    private string[] ReadSums(string directory)
+    {
+        try
+        {
+            return File.ReadAllLines(Path.Combine(directory, RunDirectory.SumsName));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _damage.Add($"{RunDirectory.SumsName}: {e.Message}");
+            return [];
+        }
+    }
+
+    private void CheckSum(string directory, string name, string expected)
+    {
+        try
+        {
+            byte[] content = File.ReadAllBytes(Path.Combine(directory, name));
+            if (Convert.ToHexStringLower(SHA256.HashData(content)) != expected)
+            {
+                _damage.Add($"{name}: differs from its sum in {RunDirectory.SumsName}");
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _damage.Add($"{name}: {e.Message}");
+        }
+    }
+
+    private void CheckArtifact(BackupRun run, ParticipantResult participant, WorkerPool workers)
+    {
+        ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
+        Dictionary<ChunkId, ChunkUse> uses = CollectChunks(artifact);
+        long total = uses.Values.Sum(u => u.StoredSize);
+        long read = 0;
+        void Tell()
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            _advance(Interlocked.Read(ref read), total);
+        }
+        DamagedChunks damaged = new();
+        foreach ((ChunkId id, ChunkUse use) in uses)
+        {
+            string path = BackupStore.ChunkPath(_catalog.Store.ChunksDirectory, id);
+            workers.Queue(
+                codec =>
+                {
+                    string? problem = codec.TryRead(path, id, cold: true, use.StoredSize, out ReadOnlySpan<byte> content);
+                    if (problem is null && content.Length < use.End)
+                    {
+                        problem = $"is {content.Length} bytes long where {use.End} are used";
+                    }
+                    if (problem is not null)
+                    {
+                        damaged.Add($"chunk {id} (of {Encoding.UTF8.GetString(use.FirstPath)}) {problem}");
+                    }
+                    Interlocked.Add(ref read, use.StoredSize);
+                },
+                Tell);
+        }
+        workers.WaitUntilIdle(Tell);
+        if (damaged.First is not null)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged,
+                damaged.Count == 1 ? damaged.First : $"{damaged.First}, and {damaged.Count - 1} more chunks");
+        }
+        if (artifact.Kind == "sqlite")
+        {
+            CheckDatabase(artifact);
+        }
+    }
+
+    private Dictionary<ChunkId, ChunkUse> CollectChunks(ArtifactFile artifact)
+    {
+        Dictionary<ChunkId, ChunkUse> uses = [];
+        using ListingReader reader = new(_catalog.Store, artifact, cold: true);
+        foreach (ListingEntry entry in reader.Entries())
+        {
+            long size = 0;
+            foreach (Segment segment in entry.Segments)
+            {
+                size += segment.Length;
+                if (segment.IsHole)
+                {
+                    continue;
+                }
+                int end = (int)(segment.Offset + segment.Length);
+                if (!uses.TryGetValue(segment.Chunk, out ChunkUse use) || use.End < end)
+                {
+                    uses[segment.Chunk] = new ChunkUse(segment.StoredSize, end, use.FirstPath ?? entry.Path);
+                }
+            }
+            if (size != entry.Size)
+            {
+                throw new BackupException(
+                    BackupFault.RunDamaged,
+                    $"{entry.DisplayPath} is {entry.Size} bytes long and {size} are listed");
+            }
+        }
+        return uses;
+    }
+
+    private void CheckDatabase(ArtifactFile artifact)
+    {
+        // In the trash, which is emptied at the next start should this process be killed meanwhile.
+        DirectoryInfo scratch = Directory.CreateDirectory(
+            Path.Combine(_catalog.Store.TrashDirectory, $"validate-{Guid.NewGuid():N}"));
+        try
+        {
+            string path = Path.Combine(scratch.FullName, "copy.db");
+            using (FileStream copy = File.Create(path))
+            {
+                using ListingReader reader = new(_catalog.Store, artifact);
+                using ContentReader content = new(_catalog.Store);
+                foreach (ListingEntry entry in reader.Entries())
+                {
+                    content.CopyTo(entry, copy.Write, _cancellation);
+                }
+            }
+            string problem = new SqliteCopy("", path, _time, _cancellation).CheckIntegrity();
+            if (problem.Length > 0)
+            {
+                throw new BackupException(BackupFault.RunDamaged, $"integrity_check: {problem}");
+            }
+        }
+        finally
+        {
+            scratch.Delete(recursive: true);
+        }
+    }
+
+    private readonly record struct ChunkUse(long StoredSize, int End, byte[] FirstPath);
+
+    private sealed class DamagedChunks
+    {
+        private readonly Lock _lock = new();
+
+        internal string? First { get; private set; }
+
+        internal int Count { get; private set; }
+
+        internal void Add(string what)
+        {
+            lock (_lock)
+            {
+                First ??= what;
+                Count++;
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using Backupd.Backup.Native;
+
+namespace Backupd.Backup.Store;
+
+/// <summary>
+/// The one place that maps a chunk's content to the bytes of its file and back: a zstd frame with content size and
+/// checksum. One instance a thread.
+/// </summary>
+internal sealed class ChunkCodec : IDisposable
+{
+    /// <summary>Level 1: on two cores a higher one would make the processor the limit, not the disk.</summary>
+    internal const int CompressionLevel = 1;
+
+    private static readonly int MaxFileBytes = Zstd.MaxCompressedSize(Chunker.MaxBytes);
+
+    private readonly Zstd _zstd = new();
+    private NativeBuffer? _file;
+    private NativeBuffer? _content;
+
+    /// <summary>The bytes of the chunk's file. Valid until the next call.</summary>
+    internal ReadOnlySpan<byte> Encode(ReadOnlySpan<byte> content)
+    {
+        _file ??= new NativeBuffer(MaxFileBytes);
+        int length = _zstd.Compress(content, _file.Span, CompressionLevel);
+        return _file.Span[..length];
+    }
+
+    /// <summary>
+    /// Reads a chunk's file and checks that it holds what the name says. Valid until the next call.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="id">Its name.</param>
+    /// <param name="cold">Drop the file's cached pages first, so that the disk answers.</param>
+    /// <param name="storedSize">The size that a listing recorded; 0 when none is known.</param>
+    /// <param name="content">The content when the result is null.</param>
+    /// <returns>Null when all is right, else what is wrong, as a clause: <c>is missing</c>.</returns>
+    internal string? TryRead(string path, ChunkId id, bool cold, long storedSize, out ReadOnlySpan<byte> content)
+    {
+        content = default;
+        int file = Posix.TryOpen(
+            Posix.CurrentDirectory, Posix.Terminated(path), Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0,
+            out int error);
+        if (file < 0)
+        {
+            return error == Errno.NoEntry
+                ? "is missing"
+                : $"cannot be read: {new PosixException("open", path, error).Reason}";
+        }
+        try
+        {
+            FileStatus status = Posix.Status(file, path);
+            if (!status.IsRegular || status.Size == 0 || status.Size > MaxFileBytes)
+            {
+                return $"is not a chunk: {status.Size} bytes";
+            }
+            if (storedSize != 0 && status.Size != storedSize)
+            {
+                return $"has {status.Size} bytes where {storedSize} were expected";
+            }
+            if (cold)
+            {
+                Posix.DropCache(file);
+            }
+            _file ??= new NativeBuffer(MaxFileBytes);
+            Span<byte> stored = _file.Span[..(int)status.Size];
+            return Posix.ReadFully(file, stored, 0, path) < stored.Length
+                ? "became shorter while it was read"
+                : Decode(stored, id, out content);
+        }
+        catch (PosixException e)
+        {
+            return $"cannot be read: {e.Reason}";
+        }
+        finally
+        {
+            // Opened for reading: closing loses nothing.
+            _ = Libc.Close(file);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _zstd.Dispose();
+        _file?.Dispose();
+        _content?.Dispose();
+    }
+
+    private string? Decode(ReadOnlySpan<byte> stored, ChunkId id, out ReadOnlySpan<byte> content)
+    {
+        content = default;
+        long size = Zstd.ContentSize(stored);
+        if (size is < 0 or > Chunker.MaxBytes)
+        {
+            return "is not a zstd frame of a chunk";
+        }
+        _content ??= new NativeBuffer(Chunker.MaxBytes);
+        int length = _zstd.Decompress(stored, _content.Span, out string error);
+        if (length < 0)
+        {
+            return $"cannot be decompressed: {error}";
+        }
+        if (ChunkId.Of(_content.Span[..length]) != id)
+        {
+            return "does not hash to its name";
+        }
+        content = _content.Span[..length];
+        return null;
+    }
+}

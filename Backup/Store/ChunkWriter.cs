@@ -1,0 +1,210 @@
+using System.Collections.Concurrent;
+using Backupd.Backup.Native;
+using Microsoft.Win32.SafeHandles;
+
+namespace Backupd.Backup.Store;
+
+/// <summary>What became of a chunk.</summary>
+/// <param name="StoredSize">The size of its file.</param>
+/// <param name="IsNew">Whether this call wrote it.</param>
+internal readonly record struct StoredChunk(long StoredSize, bool IsNew);
+
+/// <summary>
+/// Adds chunks to a run. New ones go below the run's own directory and nowhere else: a name in the store's chunks/
+/// means durable bytes, so they move there only after a syncfs and a read-back.
+/// Safe from any number of threads.
+/// </summary>
+internal sealed class ChunkWriter : IDisposable
+{
+    // Each entry takes about 80 bytes: 20 MiB at the bound. Past it a chunk is verified by reading it instead.
+    private const int MaxExpected = 256 * 1024;
+
+    // Chunks verified by reading in this run; past the bound the oldest knowledge is dropped, at the price of a read.
+    private const int MaxVerified = 64 * 1024;
+
+    private readonly SafeFileHandle _store;
+    private readonly SafeFileHandle _run;
+    private readonly string _storePath;
+    private readonly string _runPath;
+    private readonly bool[] _madeDirectories = new bool[256];
+    private readonly Lock _makingDirectory = new();
+    private readonly ConcurrentDictionary<ChunkId, InFlight> _inFlight = new();
+    private readonly ConcurrentDictionary<ChunkId, long> _expected = new();
+    private readonly ConcurrentDictionary<ChunkId, long> _verified = new();
+
+    /// <param name="store">The store, whose chunks are reused.</param>
+    /// <param name="runChunksDirectory">Where new chunks go; must exist.</param>
+    internal ChunkWriter(BackupStore store, string runChunksDirectory)
+    {
+        _storePath = store.ChunksDirectory;
+        _runPath = runChunksDirectory;
+        _store = Posix.OpenDirectory(_storePath);
+        _run = Posix.OpenDirectory(_runPath);
+    }
+
+    /// <summary>Remembers the size that an earlier listing recorded for a chunk, which makes a later
+    /// <see cref="Put"/> of the same content a matter of one stat.</summary>
+    internal void Expect(ChunkId id, long storedSize)
+    {
+        if (storedSize > 0 && _expected.Count < MaxExpected)
+        {
+            _expected.TryAdd(id, storedSize);
+        }
+    }
+
+    /// <summary>Whether the store holds a chunk with the size that a listing recorded.</summary>
+    internal bool IsPresent(ChunkId id, long storedSize) => SizeOf(_store, id) == storedSize;
+
+    /// <summary>Makes sure that a chunk is in the store or in the run.</summary>
+    internal StoredChunk Put(ChunkId id, ReadOnlySpan<byte> content, ChunkCodec codec)
+    {
+        InFlight mine = new();
+        InFlight first = _inFlight.GetOrAdd(id, mine);
+        if (!ReferenceEquals(first, mine))
+        {
+            // Another thread has the same content in hand this moment; its result is ours.
+            return new StoredChunk(first.WaitForSize(_runPath), IsNew: false);
+        }
+        StoredChunk? result = null;
+        try
+        {
+            result = Find(id, codec) ?? new StoredChunk(Write(id, codec.Encode(content)), IsNew: true);
+            return result.Value;
+        }
+        finally
+        {
+            _inFlight.TryRemove(id, out _);
+            mine.Complete(result?.StoredSize ?? -1);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _store.Dispose();
+        _run.Dispose();
+    }
+
+    private StoredChunk? Find(ChunkId id, ChunkCodec codec)
+    {
+        long size = SizeOf(_run, id);
+        if (size > 0)
+        {
+            return new StoredChunk(size, IsNew: false);
+        }
+        size = SizeOf(_store, id);
+        if (size <= 0)
+        {
+            return null;
+        }
+        if ((_expected.TryGetValue(id, out long known) || _verified.TryGetValue(id, out known)) && known == size)
+        {
+            return new StoredChunk(size, IsNew: false);
+        }
+        // No listing vouches for its size: a torn file of the right name must not be believed, so read it once.
+        // A bad one is left to be replaced when the new copy moves into place.
+        if (codec.TryRead(BackupStore.ChunkPath(_storePath, id), id, cold: false, 0, out _) is not null)
+        {
+            return null;
+        }
+        if (_verified.Count >= MaxVerified)
+        {
+            _verified.Clear();
+        }
+        _verified[id] = size;
+        return new StoredChunk(size, IsNew: false);
+    }
+
+    private long Write(ChunkId id, ReadOnlySpan<byte> file)
+    {
+        string name = id.ToString();
+        MakeDirectory(Convert.ToInt32(name[..2], 16), name[..2]);
+        string display = $"{_runPath}/{name.AsSpan(0, 2)}/{name}";
+        int handle = Posix.TryOpen(
+            Posix.Number(_run), RelativePath(name), Posix.WriteOnly | Posix.Create | Posix.Exclusive | Posix.NoFollow,
+            0b110_000_000, out int error);
+        if (handle < 0)
+        {
+            throw new StoreWriteException(new PosixException("create", display, error));
+        }
+        try
+        {
+            Posix.WriteFully(handle, file, display);
+        }
+        catch (PosixException e)
+        {
+            // The write's failure is the one to report.
+            _ = Libc.Close(handle);
+            throw new StoreWriteException(e);
+        }
+        if (Libc.Close(handle) != 0)
+        {
+            throw new StoreWriteException(PosixException.Last("close", display));
+        }
+        return file.Length;
+    }
+
+    private void MakeDirectory(int index, string name)
+    {
+        if (Volatile.Read(ref _madeDirectories[index]))
+        {
+            return;
+        }
+        lock (_makingDirectory)
+        {
+            Directory.CreateDirectory(
+                Path.Combine(_runPath, name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Volatile.Write(ref _madeDirectories[index], true);
+        }
+    }
+
+    private static long SizeOf(SafeFileHandle directory, ChunkId id) =>
+        Posix.TryStatus(Posix.Number(directory), RelativePath(id.ToString()), out FileStatus status, out _)
+            && status.IsRegular
+            ? status.Size
+            : -1;
+
+    private static byte[] RelativePath(string name)
+    {
+        byte[] path = new byte[3 + name.Length + 1];
+        System.Text.Encoding.ASCII.GetBytes(name.AsSpan(0, 2), path);
+        path[2] = (byte)'/';
+        System.Text.Encoding.ASCII.GetBytes(name, path.AsSpan(3));
+        return path;
+    }
+
+    /// <summary>A chunk that some thread is busy with.</summary>
+    private sealed class InFlight
+    {
+        private readonly object _signal = new();
+        private bool _done;
+        private long _size;
+
+        internal void Complete(long size)
+        {
+            lock (_signal)
+            {
+                _size = size;
+                _done = true;
+                Monitor.PulseAll(_signal);
+            }
+        }
+
+        internal long WaitForSize(string path)
+        {
+            lock (_signal)
+            {
+                while (!_done)
+                {
+                    Monitor.Wait(_signal);
+                }
+                return _size >= 0
+                    ? _size
+                    : throw new StoreWriteException(new IOException($"a chunk could not be written below {path}"));
+            }
+        }
+    }
+}
+
+/// <summary>The store could not take a chunk, which ends the run and not only one participant.</summary>
+internal sealed class StoreWriteException(IOException inner) : IOException(inner.Message, inner);

@@ -1,0 +1,124 @@
+namespace Backupd.Backup.Store;
+
+/// <summary>A chunk on its way into the store.</summary>
+internal sealed class ChunkTicket
+{
+    private volatile bool _done;
+
+    internal ChunkTicket(int length) => Length = length;
+
+    internal int Length { get; }
+
+    /// <summary>Set when <see cref="IsDone"/>.</summary>
+    internal ChunkId Id { get; private set; }
+
+    /// <summary>Set when <see cref="IsDone"/>.</summary>
+    internal long StoredSize { get; private set; }
+
+    internal bool IsDone => _done;
+
+    internal void Complete(ChunkId id, long storedSize)
+    {
+        Id = id;
+        StoredSize = storedSize;
+        _done = true;
+    }
+}
+
+/// <summary>
+/// Takes slices of slabs, and hashes, looks up, compresses and writes them on all cores. Bounded by its slabs. One
+/// thread submits; the counters may be read by any.
+/// </summary>
+internal sealed class ContentPipeline : IDisposable
+{
+    private readonly SlabPool _slabs = new();
+    private readonly Action _tick;
+    private long _bytesNew;
+    private long _bytesStored;
+
+    /// <param name="chunks">Where chunks go.</param>
+    /// <param name="threads">How many workers.</param>
+    /// <param name="tick">Called about ten times a second on the submitting thread while it waits; may throw to stop
+    /// the operation.</param>
+    internal ContentPipeline(ChunkWriter chunks, int threads, Action tick)
+    {
+        Chunks = chunks;
+        _tick = tick;
+        Workers = new WorkerPool(threads);
+    }
+
+    internal ChunkWriter Chunks { get; }
+
+    internal WorkerPool Workers { get; }
+
+    /// <summary>Content bytes in chunks that were written.</summary>
+    internal long BytesNew => Interlocked.Read(ref _bytesNew);
+
+    /// <summary>Bytes that those take on disk.</summary>
+    internal long BytesStored => Interlocked.Read(ref _bytesStored);
+
+    /// <summary>A slab to read into; waits for one.</summary>
+    internal Slab Rent() => _slabs.Rent(Tick);
+
+    /// <summary>Sends a slice on its way.</summary>
+    internal ChunkTicket Submit(Slab slab, int offset, int length)
+    {
+        ChunkTicket ticket = new(length);
+        slab.Take();
+        Workers.Queue(
+            codec =>
+            {
+                try
+                {
+                    Store(ticket, slab.Span.Slice(offset, length), codec);
+                }
+                finally
+                {
+                    slab.Release();
+                }
+            },
+            _tick);
+        return ticket;
+    }
+
+    /// <summary>Stores something small on the calling thread.</summary>
+    internal ChunkTicket StoreNow(ReadOnlySpan<byte> content, ChunkCodec codec)
+    {
+        ChunkTicket ticket = new(content.Length);
+        Store(ticket, content, codec);
+        return ticket;
+    }
+
+    internal void WaitFor(ChunkTicket ticket)
+    {
+        if (!ticket.IsDone)
+        {
+            Workers.WaitUntil(() => ticket.IsDone, _tick);
+        }
+    }
+
+    /// <summary>Ends the workers, then frees their memory.</summary>
+    public void Dispose()
+    {
+        Workers.Dispose();
+        _slabs.Dispose();
+    }
+
+    private void Store(ChunkTicket ticket, ReadOnlySpan<byte> content, ChunkCodec codec)
+    {
+        ChunkId id = ChunkId.Of(content);
+        StoredChunk stored = Chunks.Put(id, content, codec);
+        if (stored.IsNew)
+        {
+            Interlocked.Add(ref _bytesNew, content.Length);
+            Interlocked.Add(ref _bytesStored, stored.StoredSize);
+        }
+        ticket.Complete(id, stored.StoredSize);
+    }
+
+    private void Tick()
+    {
+        Workers.ThrowIfFailed();
+        _tick();
+    }
+}

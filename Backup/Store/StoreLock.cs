@@ -1,0 +1,72 @@
+using System.Runtime.InteropServices;
+using Backupd.Backup.Native;
+using Microsoft.Win32.SafeHandles;
+
+namespace Backupd.Backup.Store;
+
+/// <summary>
+/// The right to work on a store: one holder that writes, or any number that read. It is <c>flock</c> on an open file,
+/// so a crash leaves nothing to unlock, and it holds between threads of one process as between processes.
+/// </summary>
+internal sealed class StoreLock : IDisposable
+{
+    private const int Shared = 1;
+    private const int Exclusive = 2;
+    private const int NonBlocking = 4;
+
+    private readonly SafeFileHandle _file;
+
+    private StoreLock(SafeFileHandle file) => _file = file;
+
+    /// <summary>For backup, delete and repair. Null when somebody else is at work.</summary>
+    internal static StoreLock? TryExclusive(BackupStore store) => TryTake(store, Exclusive);
+
+    /// <summary>For restore, validate and export. Null when somebody writes.</summary>
+    internal static StoreLock? TryShared(BackupStore store) => TryTake(store, Shared);
+
+    /// <summary>The same, or the refusal that callers pass on.</summary>
+    internal static StoreLock SharedOrBusy(BackupStore store) =>
+        TryShared(store) ?? throw new BackupException(
+            BackupFault.StoreBusy, $"a backup is running in {store.Directory}; try again when it has ended");
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private static StoreLock? TryTake(BackupStore store, int operation)
+    {
+        SafeFileHandle? file = OpenLockFile(store, operation);
+        try
+        {
+            if (Libc.Flock(Posix.Number(file), operation | NonBlocking) != 0)
+            {
+                int error = Marshal.GetLastPInvokeError();
+                return error == Errno.TryAgain ? null : throw new PosixException("lock", store.LockPath, error);
+            }
+            StoreLock taken = new(file);
+            file = null;
+            return taken;
+        }
+        finally
+        {
+            file?.Dispose();
+        }
+    }
+
+    private static SafeFileHandle OpenLockFile(BackupStore store, int operation)
+    {
+        byte[] path = Posix.Terminated(store.LockPath);
+        int file = Posix.TryOpen(
+            Posix.CurrentDirectory, path, Posix.WriteOnly | Posix.Create | Posix.NoFollow, 0b110_000_000, out int error);
+        if (file < 0 && operation == Shared && error is Errno.ReadOnly or Errno.Access or Errno.NoSpace)
+        {
+            // A store on read-only media, or of somebody else, can be read all the same; flock on the
+            // directory keeps readers of such a store apart from nobody, because nobody can write to it.
+            file = Posix.TryOpen(
+                Posix.CurrentDirectory, Posix.Terminated(store.Directory), Posix.ReadOnly, 0, out error);
+        }
+        return file >= 0
+            ? new SafeFileHandle(file, ownsHandle: true)
+            : throw new BackupException(
+                BackupFault.Io, new PosixException("open", store.LockPath, error).Message);
+    }
+}
