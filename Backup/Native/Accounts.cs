@@ -7,6 +7,31 @@ internal static unsafe partial class Accounts
 {
     private const string Library = "libc";
 
+    /// <summary>The user that this process acts as.</summary>
+    internal static uint EffectiveUserId => Libc.GetEffectiveUserId();
+
+    /// <summary>A group's number by its name; null when there is no such group.</summary>
+    internal static uint? GroupId(string group)
+    {
+        fixed (byte* name = Posix.Terminated(group))
+        {
+            GroupEntry* entry = GetGroupEntry(name);
+            return entry is null ? null : entry->Gid;
+        }
+    }
+
+    /// <summary>Gives a path to a group; returns the error number, 0 when it is done.</summary>
+    internal static int TrySetGroup(string path, uint gid)
+    {
+        fixed (byte* name = Posix.Terminated(path))
+        {
+            // The owner, -1, stays.
+            return Libc.FchownAt(Posix.CurrentDirectory, name, uint.MaxValue, gid, 0) == 0
+                ? 0
+                : Marshal.GetLastPInvokeError();
+        }
+    }
+
     /// <summary>Takes an account's identity for good and becomes a program. Returns only on failure, with the reason.</summary>
     internal static string BecomeAndExecute(string account, IReadOnlyList<string> argv)
     {
@@ -42,6 +67,18 @@ internal static unsafe partial class Accounts
         internal uint Uid;
         internal uint Gid;
     }
+
+    /// <summary>struct group, as far as it is used.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct GroupEntry
+    {
+        internal nint Name;
+        internal nint Password;
+        internal uint Gid;
+    }
+
+    [LibraryImport(Library, EntryPoint = "getgrnam", SetLastError = true)]
+    private static partial GroupEntry* GetGroupEntry(byte* name);
 
     [LibraryImport(Library, EntryPoint = "getpwnam", SetLastError = true)]
     private static partial PasswordEntry* GetPasswordEntry(byte* name);

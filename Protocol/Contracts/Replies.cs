@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Backupd.Protocol.Contracts;
@@ -51,3 +52,14 @@ public sealed record GetServerInfoReply(
     [property: JsonPropertyName("uptime_seconds")] long UptimeSeconds,
     [property: JsonPropertyName("maintenance")] bool Maintenance,
     [property: JsonPropertyName("next_run")] long NextRun);
+
+/// <summary>Reply to ValidateBackupRun: <c>ok</c>, then the members of the run object.</summary>
+public sealed record ValidateBackupRunReply(bool Ok, RunObject Run)
+{
+    /// <summary>One flat object.</summary>
+    public byte[] ToJson()
+    {
+        byte[] run = JsonSerializer.SerializeToUtf8Bytes(Run, WireJson.Default.RunObject);
+        return [.. Ok ? "{\"ok\":true,"u8 : "{\"ok\":false,"u8, .. run.AsSpan(1)];
+    }
+}

@@ -1,4 +1,7 @@
 using System.Net;
+using System.Net.Sockets;
+using Backupd.Backup;
+using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
 
 namespace Backupd.Protocol.Server;
@@ -25,40 +28,234 @@ public sealed record ControlServerOptions
 /// <summary>Listens, accepts sessions and ends them.</summary>
 public sealed class ControlServer : IAsyncDisposable
 {
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly ControlServerOptions _options;
+    private readonly EventLog _log;
+    private readonly TimeProvider _time;
+    private readonly SessionContext _context;
+    private readonly List<Socket> _listeners = [];
+    private readonly List<Task> _accepting = [];
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _stopping = new();
+    private uint? _group;
+
+    // Guards the three below.
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ClientSession, Task> _sessions = [];
+    private int _unauthenticated;
+    private long _refusalLoggedAt;
+
     /// <summary>Makes a server that does not listen yet.</summary>
     public ControlServer(
         ControlServerOptions options, BackupSupervisor supervisor, EventLog log, TimeProvider time)
     {
-        Options = options;
-        Supervisor = supervisor;
-        Log = log;
-        Time = time;
+        _options = options;
+        _log = log;
+        _time = time;
+        ProgressFeed feed = new(supervisor.Progress);
+        _context = new SessionContext(
+            new CommandDispatcher(supervisor, feed, log, options.Version, time), feed, log, options.TokenSecret, time);
     }
 
-    /// <summary>As given.</summary>
-    public ControlServerOptions Options { get; }
-
-    /// <summary>As given.</summary>
-    public BackupSupervisor Supervisor { get; }
-
-    /// <summary>As given.</summary>
-    public EventLog Log { get; }
-
-    /// <summary>As given.</summary>
-    public TimeProvider Time { get; }
-
     /// <summary>The TCP address once started, with the real port; null without TCP.</summary>
-    public IPEndPoint? TcpEndPoint => Options.Tcp;
+    public IPEndPoint? TcpEndPoint { get; private set; }
 
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
-    public Task Completion { get; } = Task.CompletedTask;
+    public Task Completion => _completion.Task;
 
     /// <summary>Binds and begins to accept. Throws a BackupException with a clear sentence when an address cannot be had.</summary>
-    public void Start() => throw new NotImplementedException();
+    public void Start()
+    {
+        if (_options.TokenSecret.Length < AccessToken.MinSecretBytes)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid, $"the token secret has fewer than {AccessToken.MinSecretBytes} bytes");
+        }
+        if (_options.SocketGroup.Length > 0)
+        {
+            _group = Accounts.GroupId(_options.SocketGroup) ?? throw new BackupException(
+                BackupFault.InputInvalid, $"there is no group named {_options.SocketGroup}");
+        }
+        if (_options.SocketPath is string path)
+        {
+            Listen(UnixListener.Open(path, _group), isLocal: true);
+        }
+        if (_options.Tcp is IPEndPoint address)
+        {
+            Socket listener = OpenTcp(address);
+            TcpEndPoint = (IPEndPoint)listener.LocalEndPoint!;
+            Listen(listener, isLocal: false);
+        }
+    }
 
     /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
-    public Task StopAsync() => throw new NotImplementedException();
+    public async Task StopAsync()
+    {
+        await _stopping.CancelAsync();
+        foreach (Socket listener in _listeners)
+        {
+            listener.Dispose();
+        }
+        await Task.WhenAll(_accepting);
+        Task[] sessions;
+        lock (_lock)
+        {
+            foreach (ClientSession session in _sessions.Keys)
+            {
+                session.Close();
+            }
+            sessions = [.. _sessions.Values];
+        }
+        await Task.WhenAll(sessions);
+        if (_options.SocketPath is string path && _listeners.Count > 0)
+        {
+            File.Delete(path);
+        }
+        _listeners.Clear();
+        _completion.TrySetResult();
+    }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        _stopping.Dispose();
+    }
+
+    private static Socket OpenTcp(IPEndPoint address)
+    {
+        if (!IPAddress.IsLoopback(address.Address))
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid,
+                $"listening on {address} is refused: this version speaks without TLS and so only on a loopback address, "
+                + "such as 127.0.0.1; reach it from elsewhere through ssh -L");
+        }
+        Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            listener.Bind(address);
+            listener.Listen(512);
+            return listener;
+        }
+        catch (SocketException e)
+        {
+            listener.Dispose();
+            throw new BackupException(
+                BackupFault.Io, $"cannot listen on {address}: {e.Message}; is another backupd running?", inner: e);
+        }
+    }
+
+    private void Listen(Socket listener, bool isLocal)
+    {
+        _listeners.Add(listener);
+        _accepting.Add(AcceptAsync(listener, isLocal));
+    }
+
+    private async Task AcceptAsync(Socket listener, bool isLocal)
+    {
+        try
+        {
+            while (!_stopping.IsCancellationRequested)
+            {
+                try
+                {
+                    Admit(await listener.AcceptAsync(_stopping.Token), isLocal);
+                }
+                catch (SocketException e) when (!_stopping.IsCancellationRequested)
+                {
+                    // No descriptors left, or a client that was gone before it was accepted: neither ends the daemon.
+                    LogRefusal($"a connection could not be accepted: {e.Message}");
+                    await Task.Delay(AcceptPause, _time, _stopping.Token);
+                }
+            }
+        }
+        catch (Exception e) when (_stopping.IsCancellationRequested
+            && e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // Asked to stop.
+        }
+        catch (Exception e)
+        {
+            _completion.TrySetException(e);
+        }
+    }
+
+    private void Admit(Socket socket, bool isLocal)
+    {
+        uint? user = isLocal ? PeerCredentials.TrustedUser(socket, _group) : null;
+        if (!isLocal)
+        {
+            socket.NoDelay = true;
+            // Finds out that a subscriber's machine is gone, though nothing is sent to it.
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        }
+        lock (_lock)
+        {
+            if (_sessions.Count < ProtocolLimits.MaxConnections && _unauthenticated < ProtocolLimits.MaxUnauthenticated)
+            {
+                _unauthenticated++;
+                bool counted = true;
+                ClientSession session = new(socket, _context, user, isLocal, () =>
+                {
+                    Authenticated(ref counted);
+                });
+                _sessions.Add(session, Task.CompletedTask);
+                _sessions[session] = ServeAsync(session, () => Authenticated(ref counted));
+                return;
+            }
+        }
+        socket.Dispose();
+        LogRefusal(
+            $"a connection was refused: {ProtocolLimits.MaxConnections} are open, or {ProtocolLimits.MaxUnauthenticated} "
+            + "without a token");
+    }
+
+    private void Authenticated(ref bool counted)
+    {
+        lock (_lock)
+        {
+            _unauthenticated -= counted ? 1 : 0;
+            counted = false;
+        }
+    }
+
+    private async Task ServeAsync(ClientSession session, Action ended)
+    {
+        // The caller holds the lock and has to let go of it first.
+        await Task.Yield();
+        try
+        {
+            await session.RunAsync();
+        }
+        catch (Exception e)
+        {
+            _log.Error($"a session ended badly: {e}");
+        }
+        finally
+        {
+            ended();
+            session.Dispose();
+            lock (_lock)
+            {
+                _sessions.Remove(session);
+            }
+        }
+    }
+
+    // At most once a minute: a flood must not fill the disk with its own log.
+    private void LogRefusal(string text)
+    {
+        lock (_lock)
+        {
+            if (_refusalLoggedAt != 0 && _time.GetElapsedTime(_refusalLoggedAt) < TimeSpan.FromMinutes(1))
+            {
+                return;
+            }
+            _refusalLoggedAt = _time.GetTimestamp();
+        }
+        _log.Warning(text);
+    }
 }

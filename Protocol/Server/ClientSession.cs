@@ -1,0 +1,339 @@
+using System.Net.Sockets;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>What sessions share.</summary>
+internal sealed record SessionContext(
+    CommandDispatcher Dispatcher, ProgressFeed Feed, EventLog Log, ReadOnlyMemory<byte> Secret, TimeProvider Time);
+
+/// <summary>
+/// One client's connection from accept to close. One loop receives; requests are handled one after the other in order,
+/// at once where the answer is at hand; events go out between, even while a request waits for a run.
+/// </summary>
+internal sealed class ClientSession : IDisposable
+{
+    private readonly Socket _socket;
+    private readonly SessionContext _context;
+    private readonly SessionAccess _access;
+    private readonly SessionOutput _output;
+    private readonly LineReader _lines = new();
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Action _authenticated;
+    private readonly bool _isLocal;
+
+    // Guards the three below: the receive loop and the end of a long request meet there.
+    private readonly Lock _requests = new();
+    private readonly Queue<Request> _waiting = new();
+    private bool _isWorking;
+    private Task _work = Task.CompletedTask;
+
+    private Task? _pump;
+    private CancellationTokenSource _deadline = new();
+    private long _lineBegan;
+    private bool _endAfterReply;
+
+    /// <param name="socket">Connected; owned by the session.</param>
+    /// <param name="context">What sessions share.</param>
+    /// <param name="localUser">The trusted user at the other end of a Unix socket; null for everybody else.</param>
+    /// <param name="isLocal">Whether it came over the Unix socket.</param>
+    /// <param name="authenticated">Called once, when the client has shown who it is.</param>
+    internal ClientSession(
+        Socket socket, SessionContext context, uint? localUser, bool isLocal, Action authenticated)
+    {
+        _socket = socket;
+        _context = context;
+        _access = new SessionAccess(context.Secret, context.Time, localUser);
+        _output = new SessionOutput(socket, context.Feed);
+        _authenticated = authenticated;
+        _isLocal = isLocal;
+    }
+
+    /// <summary>Runs until the client is gone or is sent away. Never throws for what a client does.</summary>
+    internal async Task RunAsync()
+    {
+        try
+        {
+            if (_access.IsTrusted)
+            {
+                Trust();
+            }
+            await ReceiveAsync();
+            await FinishAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            // A deadline: the client was silent or slow for too long, and is sent away without a word.
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The client went away, or the server is stopping.
+        }
+        finally
+        {
+            Close();
+            if (_pump is not null)
+            {
+                await _pump;
+            }
+        }
+    }
+
+    /// <summary>Ends the session from outside.</summary>
+    internal void Close()
+    {
+        _closed.TrySetResult();
+        _socket.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _deadline.Dispose();
+    }
+
+    private async Task ReceiveAsync()
+    {
+        long connected = _context.Time.GetTimestamp();
+        while (!_endAfterReply)
+        {
+            Memory<byte> space = _lines.Space();
+            int count = await _socket.ReceiveAsync(space, SocketFlags.None, Deadline(connected));
+            if (count == 0)
+            {
+                TakeRest();
+                return;
+            }
+            bool began = !_lines.HasPartialLine;
+            _lines.Advance(count);
+            while (!_endAfterReply && _lines.TryRead(out ReadOnlyMemory<byte> line))
+            {
+                Take(line);
+                began = true;
+            }
+            if (began && _lines.HasPartialLine)
+            {
+                _lineBegan = _context.Time.GetTimestamp();
+            }
+            if (_lines.IsTooLong)
+            {
+                RefuseLongLine();
+                return;
+            }
+            await _output.FlushAsync();
+            await _output.WaitForRoomAsync();
+        }
+    }
+
+    // Absolute deadlines, so that one byte at a time buys nothing: for the line that has begun, and for the first
+    // valid token.
+    private CancellationToken Deadline(long connected)
+    {
+        TimeSpan left = Timeout.InfiniteTimeSpan;
+        if (_lines.HasPartialLine)
+        {
+            left = ProtocolLimits.LineTime - _context.Time.GetElapsedTime(_lineBegan);
+        }
+        else if (!_isLocal && !_access.IsAuthenticated)
+        {
+            left = ProtocolLimits.SilenceBeforeToken - _context.Time.GetElapsedTime(connected);
+        }
+        if (left == Timeout.InfiniteTimeSpan)
+        {
+            return CancellationToken.None;
+        }
+        if (!_deadline.TryReset())
+        {
+            _deadline.Dispose();
+            _deadline = new CancellationTokenSource();
+        }
+        _deadline.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        return _deadline.Token;
+    }
+
+    private void TakeRest()
+    {
+        ReadOnlyMemory<byte> rest = _lines.TakeRest();
+        if (rest.Length > 0 && rest.Length <= _lines.MaxLineBytes)
+        {
+            // printf without \n, then end of input: asked all the same.
+            Take(rest);
+        }
+    }
+
+    private void RefuseLongLine()
+    {
+        RequestException error = new(
+            ErrorSymbol.MessageTooLarge, $"a line has at most {_lines.MaxLineBytes} bytes");
+        _output.Append(ReplyWriter.Error(new Request(), error), ReplyOrder.Any);
+    }
+
+    private void Take(ReadOnlyMemory<byte> line)
+    {
+        if (_lines.SawBareLineFeed)
+        {
+            _output.UseBareLineFeeds();
+        }
+        Request request = RequestReader.Read(line.Span);
+        lock (_requests)
+        {
+            if (_isWorking)
+            {
+                if (_waiting.Count < ProtocolLimits.MaxWaitingRequests)
+                {
+                    _waiting.Enqueue(request);
+                }
+                else
+                {
+                    RequestException error = new(
+                        ErrorSymbol.TooFrequent,
+                        $"{ProtocolLimits.MaxWaitingRequests} requests wait on this session already");
+                    _output.Append(ReplyWriter.Error(request, error), ReplyOrder.Any);
+                }
+                return;
+            }
+            _isWorking = true;
+        }
+        // Runs to its end here when the answer is at hand.
+        _work = WorkAsync(request);
+    }
+
+    private async Task WorkAsync(Request first)
+    {
+        for (Request? request = first; request is not null; request = NextRequest())
+        {
+            ValueTask handling = HandleAsync(request);
+            bool wasAtHand = handling.IsCompleted;
+            await handling;
+            if (!wasAtHand)
+            {
+                // The receive loop has long moved on and does not flush for us.
+                await _output.FlushAsync();
+            }
+        }
+    }
+
+    private Request? NextRequest()
+    {
+        lock (_requests)
+        {
+            _isWorking = _waiting.TryDequeue(out Request? next);
+            return next;
+        }
+    }
+
+    private async ValueTask HandleAsync(Request request)
+    {
+        ReplyOrder order = ReplyOrder.Any;
+        byte[] reply;
+        try
+        {
+            Command command = Check(request);
+            reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who);
+            order = OrderOf(command);
+        }
+        catch (RequestException e)
+        {
+            reply = ReplyWriter.Error(request, e);
+            order = e.RunId.Length > 0 ? ReplyOrder.AfterProgress : ReplyOrder.Any;
+        }
+        catch (Exception e)
+        {
+            // A bug of ours must not end the session, nor tell a client what is inside.
+            _context.Log.Error($"{request.Command}: {e}");
+            reply = ReplyWriter.Error(request, new RequestException(ErrorSymbol.Internal, "internal error"));
+        }
+        _output.Append(reply, order);
+        if (order == ReplyOrder.BeginsSubscription)
+        {
+            _pump ??= PumpAsync();
+        }
+    }
+
+    // The order of these checks is part of the protocol.
+    private Command Check(Request request)
+    {
+        if (request.Problem is not null)
+        {
+            throw request.Problem;
+        }
+        if (!_access.Admits(request.Token))
+        {
+            _endAfterReply |= _access.BadTokens >= ProtocolLimits.MaxBadTokens;
+            throw new RequestException(ErrorSymbol.Unauthorized, "a valid token is required");
+        }
+        Trust();
+        if (request.Command is null)
+        {
+            throw new RequestException(ErrorSymbol.InvalidData, "command is missing or not a string");
+        }
+        if (!CommandTable.TryFind(request.Command, out Command command))
+        {
+            throw new RequestException(ErrorSymbol.InvalidMethod, "there is no such command");
+        }
+        if (!CommandTable.IsAllowed(command, _access.Role))
+        {
+            throw new RequestException(ErrorSymbol.Permissions, "Session does not have backup access");
+        }
+        return command;
+    }
+
+    private static ReplyOrder OrderOf(Command command) => command switch
+    {
+        Command.StartFullBackup => ReplyOrder.AfterProgress,
+        Command.Subscribe or Command.SubscribeAll => ReplyOrder.BeginsSubscription,
+        Command.Unsubscribe or Command.UnsubscribeAll => ReplyOrder.EndsSubscription,
+        Command.GetBackupProgress or Command.StopBackupServer or Command.GetBackupRuns or Command.GetBackupRun
+            or Command.ValidateBackupRun or Command.DeleteBackupRun or Command.GetBackupParticipants
+            or Command.GetServerInfo => ReplyOrder.Any,
+        _ => throw new ArgumentOutOfRangeException(nameof(command)),
+    };
+
+    private void Trust()
+    {
+        if (_lines.MaxLineBytes != ProtocolLimits.MaxLineBytes)
+        {
+            _lines.MaxLineBytes = ProtocolLimits.MaxLineBytes;
+            _authenticated();
+        }
+    }
+
+    /// <summary>Sends progress as it comes. Never waits for the client: a send that is on takes the newest when it is
+    /// done.</summary>
+    private async Task PumpAsync()
+    {
+        while (!_closed.Task.IsCompleted && !_output.IsBroken)
+        {
+            Task changed = _context.Feed.Current.Changed;
+            if (!_output.AppendProgress())
+            {
+                _context.Log.Warning("a subscriber that does not read was disconnected");
+                Close();
+                return;
+            }
+            // Not awaited: the output keeps the task, and its failures end in it.
+            Task sending = _output.FlushAsync();
+            await Task.WhenAny(changed, _closed.Task);
+            GC.KeepAlive(sending);
+        }
+    }
+
+    // The client has said all it has to say (or was told to go): what it asked is finished and sent.
+    private async Task FinishAsync()
+    {
+        await _work;
+        await _output.DrainAsync();
+        // A subscriber may have closed its side only to say so (nc -N): it listens until it is gone.
+        while (_output.IsSubscribed && !_endAfterReply && !_output.IsBroken && !_closed.Task.IsCompleted
+            && !_lines.IsTooLong && !_socket.Poll(0, SelectMode.SelectError))
+        {
+            Task changed = _context.Feed.Current.Changed;
+            using CancellationTokenSource wake = new(TimeSpan.FromSeconds(5), _context.Time);
+            Task woken = Task.Delay(Timeout.InfiniteTimeSpan, wake.Token);
+            await Task.WhenAny(changed, _closed.Task, woken);
+            await wake.CancelAsync();
+        }
+        // A farewell that lets the last bytes arrive before the connection goes.
+        _socket.Shutdown(SocketShutdown.Send);
+    }
+}

@@ -1,0 +1,204 @@
+using System.Collections.Immutable;
+using Backupd.Backup;
+using Backupd.Backup.Runs;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>
+/// Turns requests into replies. Progress and subscriptions answer at once on the socket's thread; everything that
+/// touches the disk runs on a worker.
+/// </summary>
+internal sealed class CommandDispatcher
+{
+    private readonly BackupSupervisor _supervisor;
+    private readonly ProgressFeed _feed;
+    private readonly EventLog _log;
+    private readonly string _version;
+    private readonly TimeProvider _time;
+    private readonly long _startedAt;
+
+    internal CommandDispatcher(
+        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, string version, TimeProvider time)
+    {
+        _supervisor = supervisor;
+        _feed = feed;
+        _log = log;
+        _version = version;
+        _time = time;
+        _startedAt = time.GetTimestamp();
+    }
+
+    /// <summary>The reply to a request whose sender may use the command.</summary>
+    /// <exception cref="RequestException">The request is refused.</exception>
+    internal async ValueTask<byte[]> DispatchAsync(Command command, Request request, string who)
+    {
+        try
+        {
+            return command switch
+            {
+                Command.GetBackupProgress => ReplyWriter.Reply(request, _feed.PolledObject().Span),
+                Command.Subscribe => Subscriptions(request, isNamed: true, [ProgressFeed.Channel]),
+                Command.SubscribeAll => Subscriptions(request, isNamed: false, [ProgressFeed.Channel]),
+                Command.Unsubscribe => Subscriptions(request, isNamed: true, []),
+                Command.UnsubscribeAll => Subscriptions(request, isNamed: false, []),
+                Command.StartFullBackup => await StartAsync(request, who),
+                Command.StopBackupServer => Stop(request, who),
+                Command.GetBackupRuns => await Task.Run(() => ListRuns(request)),
+                Command.GetBackupRun => await Task.Run(() => GetRun(request)),
+                Command.ValidateBackupRun => await Task.Run(() => Validate(request, who)),
+                Command.DeleteBackupRun => await Task.Run(() => Delete(request, who)),
+                Command.GetBackupParticipants => ListParticipants(request),
+                Command.GetServerInfo => ServerInfo(request),
+                _ => throw new ArgumentOutOfRangeException(nameof(command)),
+            };
+        }
+        catch (BackupException e)
+        {
+            ErrorSymbol symbol = ErrorSymbol.Of(e.Fault);
+            if (symbol == ErrorSymbol.Internal)
+            {
+                _log.Error($"{command}: {e.Message}");
+            }
+            throw new RequestException(symbol, e.Message, e.Detail);
+        }
+    }
+
+    // The session changes its subscription together with the reply.
+    private static byte[] Subscriptions(Request request, bool isNamed, IReadOnlyList<string> afterwards)
+    {
+        if (isNamed)
+        {
+            CheckChannels(request);
+        }
+        return ReplyWriter.Reply(request, new SubscribeReply(true, afterwards), WireJson.Default.SubscribeReply);
+    }
+
+    private static void CheckChannels(Request request)
+    {
+        RequestData data = new(request);
+        if (data.Has("channels"))
+        {
+            // The misspelling is the contract. Taking both would make clients that work here fail elsewhere.
+            throw new RequestException(ErrorSymbol.InvalidData, "data.channels is not known: the member is chanels");
+        }
+        ImmutableArray<string> chanels = data.RequiredTexts("chanels");
+        string? unknown = chanels.FirstOrDefault(c => c != ProgressFeed.Channel);
+        if (unknown is not null || chanels.IsEmpty)
+        {
+            throw new RequestException(
+                ErrorSymbol.InvalidData,
+                chanels.IsEmpty ? "data.chanels is empty" : $"there is no channel {unknown}",
+                $"the channel is {ProgressFeed.Channel}");
+        }
+    }
+
+    private async Task<byte[]> StartAsync(Request request, string who)
+    {
+        RunRequest asked = ReadRunRequest(request);
+        StartedRun started = await Task.Run(() => _supervisor.Start(asked));
+        _log.Info($"run {started.Id} started by {who}");
+        BackupRun run = await started.Completion;
+        string end = run.ErrorSummary.Length > 0 ? $": {run.ErrorSummary}" : "";
+        if (ErrorSymbol.Of(run.Status) is ErrorSymbol symbol)
+        {
+            _log.Warning($"run {run.Id} ended as {run.Status}{end}");
+            throw new RequestException(symbol, run.ErrorSummary, runId: run.Id.ToString());
+        }
+        _log.Info($"run {run.Id} ended as {run.Status}{end}");
+        return ReplyWriter.Reply(request, RunObject.From(run), WireJson.Default.RunObject);
+    }
+
+    private static RunRequest ReadRunRequest(Request request)
+    {
+        RequestData data = new(request);
+        RunTrigger trigger = data.Text("trigger") switch
+        {
+            null or "manual" => RunTrigger.Manual,
+            "pre_update" => RunTrigger.PreUpdate,
+            _ => throw new RequestException(
+                ErrorSymbol.InvalidData, "data.trigger must be \"manual\" or \"pre_update\""),
+        };
+        return new RunRequest(trigger, data.Texts("participants") ?? []);
+    }
+
+    private byte[] Stop(Request request, string who)
+    {
+        if (_supervisor.Cancel() is not RunId id)
+        {
+            throw new RequestException(ErrorSymbol.NotRunning, "no backup is running");
+        }
+        _log.Info($"run {id} is cancelled by {who}");
+        return ReplyWriter.Reply(
+            request, new StopBackupServerReply(true, id.ToString()), WireJson.Default.StopBackupServerReply);
+    }
+
+    private byte[] ListRuns(Request request)
+    {
+        RequestData data = new(request);
+        ImmutableArray<BackupRun> runs = _supervisor.Catalog.List(
+            data.Count("limit", ProtocolLimits.MaxListRows), data.OptionalRunId("before"),
+            out ImmutableArray<string> unreadable);
+        foreach (string path in unreadable)
+        {
+            _log.Warning($"{path} holds no manifest that can be read");
+        }
+        return ReplyWriter.Reply(
+            request, new GetBackupRunsReply([.. runs.Select(RunObject.Summary)]), WireJson.Default.GetBackupRunsReply);
+    }
+
+    private byte[] GetRun(Request request)
+    {
+        BackupRun run = _supervisor.Catalog.Get(new RequestData(request).RunId("run_id"));
+        return ReplyWriter.Reply(request, RunObject.From(run), WireJson.Default.RunObject);
+    }
+
+    private byte[] Validate(Request request, string who)
+    {
+        RequestData data = new(request);
+        RunId id = data.RunId("run_id");
+        try
+        {
+            BackupRun run = _supervisor.Validate(
+                id, data.Texts("participants") ?? [], progress: null, CancellationToken.None);
+            _log.Info($"run {id} was validated for {who}: all is well");
+            return ReplyWriter.Reply(
+                request, new ValidateBackupRunReply(true, RunObject.From(run)).ToJson());
+        }
+        catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+        {
+            _log.Error($"run {id} was validated for {who}: {e.Message}; {e.Detail}");
+            throw;
+        }
+    }
+
+    private byte[] Delete(Request request, string who)
+    {
+        RunId id = new RequestData(request).RunId("run_id");
+        string path = _supervisor.Delete(id);
+        _log.Info($"run {id} was deleted by {who}");
+        return ReplyWriter.Reply(
+            request, new DeleteBackupRunReply(true, id.ToString(), path), WireJson.Default.DeleteBackupRunReply);
+    }
+
+    private byte[] ListParticipants(Request request)
+    {
+        IReadOnlyList<ParticipantRow> rows =
+        [
+            .. _supervisor.Participants.Select(p => new ParticipantRow(
+                p.Name, p.Critical, p.Kind, Restore: p is not Backup.Participants.CommandParticipant)),
+        ];
+        return ReplyWriter.Reply(
+            request, new GetBackupParticipantsReply(rows), WireJson.Default.GetBackupParticipantsReply);
+    }
+
+    private byte[] ServerInfo(Request request) => ReplyWriter.Reply(
+        request,
+        new GetServerInfoReply(
+            _version,
+            ProtocolLimits.ProtocolVersion,
+            (long)_time.GetElapsedTime(_startedAt).TotalSeconds,
+            Maintenance: false,
+            NextRun: 0),
+        WireJson.Default.GetServerInfoReply);
+}

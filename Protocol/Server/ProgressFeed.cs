@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Backupd.Backup.Runs;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>
+/// Progress as bytes. A snapshot is serialised once, whoever asks first, and the bytes are shared by all sessions.
+/// </summary>
+public sealed class ProgressFeed
+{
+    /// <summary>The one channel there is, and the name of its events.</summary>
+    public const string Channel = "backup.progress";
+
+    // The constant 3 stands for "event" in this family of protocols.
+    private static readonly byte[] EventStart = "{\"event\":\"backup.progress\",\"type\":3,\"data\":"u8.ToArray();
+
+    private readonly ProgressCell _cell;
+
+    // Two threads may both encode a new snapshot; they get the same bytes and the last one stays.
+    private Encoded? _polled;
+    private Encoded? _pushed;
+
+    /// <summary>Makes a feed of a cell.</summary>
+    public ProgressFeed(ProgressCell cell) => _cell = cell;
+
+    /// <summary>The newest state.</summary>
+    public ProgressState Current => _cell.Current;
+
+    /// <summary>The progress object for a poller.</summary>
+    public ReadOnlyMemory<byte> PolledObject() => Encode(_cell.Current.Polled, ref _polled).Object;
+
+    /// <summary>The event for a subscriber, without a line end.</summary>
+    public ReadOnlyMemory<byte> Event(ProgressSnapshot snapshot) => Encode(snapshot, ref _pushed).Event;
+
+    private static Encoded Encode(ProgressSnapshot snapshot, ref Encoded? last)
+    {
+        Encoded? known = Volatile.Read(ref last);
+        if (known is not null && ReferenceEquals(known.Snapshot, snapshot))
+        {
+            return known;
+        }
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(ProgressObject.From(snapshot), WireJson.Default.ProgressObject);
+        Encoded encoded = new(snapshot, json, [.. EventStart, .. json, (byte)'}']);
+        Volatile.Write(ref last, encoded);
+        return encoded;
+    }
+
+    private sealed record Encoded(ProgressSnapshot Snapshot, byte[] Object, byte[] Event);
+}
+
+/// <summary>What one subscriber has been sent. Used under its session's output lock.</summary>
+public sealed class ProgressPosition
+{
+    private ProgressEnding _ending;
+    private long _version;
+
+    /// <summary>Begins at a state: an active operation's snapshot is due at once, earlier endings are not.</summary>
+    public ProgressPosition(ProgressState state)
+    {
+        _ending = state.LastEnding;
+        _version = state.Pushed.Active ? state.Version - 1 : state.Version;
+    }
+
+    /// <summary>Whether something is to be sent.</summary>
+    public bool IsDue(ProgressState state) => state.Version > _version;
+
+    /// <summary>What is to be sent now: every ending since the last time in order, then the newest snapshot.</summary>
+    public IEnumerable<ProgressSnapshot> TakeDue(ProgressState state)
+    {
+        while (_ending.Next is ProgressEnding ending && ending.Version <= state.Version)
+        {
+            _ending = ending;
+            _version = ending.Version;
+            yield return ending.Snapshot!;
+        }
+        if (state.Version > _version)
+        {
+            _version = state.Version;
+            yield return state.Pushed;
+        }
+    }
+
+    /// <summary>How many endings wait.</summary>
+    public int EndingsBehind()
+    {
+        int count = 0;
+        for (ProgressEnding? next = _ending.Next; next is not null; next = next.Next)
+        {
+            count++;
+        }
+        return count;
+    }
+}

@@ -1,0 +1,45 @@
+namespace Backupd.Protocol.Server;
+
+/// <summary>Every bound of the protocol, each with its reason. Zero never means unlimited.</summary>
+public static class ProtocolLimits
+{
+    /// <summary>The protocol's version, told by GetServerInfo.</summary>
+    public const int ProtocolVersion = 1;
+
+    /// <summary>8 KiB: room for a request with a large token. Who has not shown a token gets no more memory.</summary>
+    public const int MaxLineBytesBeforeToken = 8 * 1024;
+
+    /// <summary>1 MiB. No request of a legitimate client comes near; a longer line is refused while it arrives.</summary>
+    public const int MaxLineBytes = 1024 * 1024;
+
+    /// <summary>16. The deepest documented request has 3 levels.</summary>
+    public const int MaxJsonDepth = 16;
+
+    /// <summary>16 requests may wait on one session: what a client pipelines while a run is waited for.</summary>
+    public const int MaxWaitingRequests = 16;
+
+    /// <summary>5. More wrong tokens than a person mistypes; fewer than guessing needs.</summary>
+    public const int MaxBadTokens = 5;
+
+    /// <summary>32 connections that have not shown a valid token.</summary>
+    public const int MaxUnauthenticated = 32;
+
+    /// <summary>1,024 connections in all; an idle one costs some kilobytes.</summary>
+    public const int MaxConnections = 1024;
+
+    /// <summary>1 MiB of endings that a subscriber has not read; then it is disconnected. Progress between endings is
+    /// never queued.</summary>
+    public const int MaxQueuedEventBytes = 1024 * 1024;
+
+    /// <summary>64 KiB of replies may wait for a slow reader before its next request waits too.</summary>
+    public const int MaxQueuedReplyBytes = 64 * 1024;
+
+    /// <summary>1,000 rows in a list unless the request asks for fewer: about 400 KiB of runs.</summary>
+    public const int MaxListRows = 1000;
+
+    /// <summary>5 s, absolute, from the first byte of a line to its end, before a valid token: nobody types a token.</summary>
+    public static readonly TimeSpan LineTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>60 s until the first valid token.</summary>
+    public static readonly TimeSpan SilenceBeforeToken = TimeSpan.FromSeconds(60);
+}

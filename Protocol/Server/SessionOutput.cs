@@ -1,0 +1,246 @@
+using System.Buffers;
+using System.Net.Sockets;
+using Backupd.Backup.Runs;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>How a reply stands to the events of its session.</summary>
+internal enum ReplyOrder
+{
+    /// <summary>It does not matter.</summary>
+    Any,
+
+    /// <summary>Progress that is due goes out first: the end of a run reaches the session that started it before the
+    /// reply does.</summary>
+    AfterProgress,
+
+    /// <summary>Events begin after it.</summary>
+    BeginsSubscription,
+
+    /// <summary>No event follows it.</summary>
+    EndsSubscription,
+}
+
+/// <summary>
+/// What a session sends: replies in order, and between them the progress that its client has subscribed to. One send
+/// at a time; whoever has something to send while nobody sends becomes the sender.
+/// </summary>
+internal sealed class SessionOutput
+{
+    private readonly Socket _socket;
+    private readonly ProgressFeed _feed;
+    private readonly Lock _lock = new();
+
+    // Guarded by _lock. The two buffers change places when a send begins.
+    private ArrayBufferWriter<byte> _filling = new(1024);
+    private ArrayBufferWriter<byte> _sending = new(1024);
+    private ProgressPosition? _position;
+    private Task _sender = Task.CompletedTask;
+    private bool _isSending;
+    private bool _bareLineFeeds;
+    private bool _broken;
+
+    internal SessionOutput(Socket socket, ProgressFeed feed)
+    {
+        _socket = socket;
+        _feed = feed;
+    }
+
+    /// <summary>The connection cannot be written to any more.</summary>
+    internal bool IsBroken
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _broken;
+            }
+        }
+    }
+
+    internal bool IsSubscribed
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _position is not null;
+            }
+        }
+    }
+
+    /// <summary>From now on lines end with a bare line feed: this client sends them so.</summary>
+    internal void UseBareLineFeeds()
+    {
+        lock (_lock)
+        {
+            _bareLineFeeds = true;
+        }
+    }
+
+    /// <summary>Appends a reply.</summary>
+    /// <param name="line">Without a line end.</param>
+    /// <param name="order">What happens to the subscription with it, in one step that nothing can come between.</param>
+    internal void Append(ReadOnlySpan<byte> line, ReplyOrder order)
+    {
+        lock (_lock)
+        {
+            if (order == ReplyOrder.AfterProgress)
+            {
+                AppendDue();
+            }
+            else if (order == ReplyOrder.EndsSubscription)
+            {
+                _position = null;
+            }
+            AppendLine(line);
+            if (order == ReplyOrder.BeginsSubscription)
+            {
+                _position ??= new ProgressPosition(_feed.Current);
+            }
+        }
+    }
+
+    /// <summary>Appends progress unless earlier bytes still wait for the client: then it is the sender's turn when they
+    /// are gone, with what is newest then. False when the client is too far behind to be kept.</summary>
+    internal bool AppendProgress()
+    {
+        lock (_lock)
+        {
+            if (_position is null)
+            {
+                return true;
+            }
+            if (!_isSending && _filling.WrittenCount == 0)
+            {
+                AppendDue();
+                return true;
+            }
+            // Endings are owed to the client and are kept for it, up to a bound.
+            int behind = _position.EndingsBehind();
+            return behind * (long)_feed.Event(_feed.Current.LastEnding.Snapshot ?? _feed.Current.Pushed).Length
+                <= ProtocolLimits.MaxQueuedEventBytes;
+        }
+    }
+
+    /// <summary>Sends what was appended, unless somebody is sending already, who then sends it too.</summary>
+    internal Task FlushAsync()
+    {
+        lock (_lock)
+        {
+            if (_isSending || _filling.WrittenCount == 0 || _broken)
+            {
+                return Task.CompletedTask;
+            }
+            _isSending = true;
+        }
+        Task sender = SendAsync();
+        lock (_lock)
+        {
+            _sender = sender;
+        }
+        return sender;
+    }
+
+    /// <summary>Waits until little enough is left that more replies may be made.</summary>
+    internal async Task WaitForRoomAsync()
+    {
+        while (true)
+        {
+            Task sender;
+            lock (_lock)
+            {
+                if (_broken || _filling.WrittenCount < ProtocolLimits.MaxQueuedReplyBytes || !_isSending)
+                {
+                    return;
+                }
+                sender = _sender;
+            }
+            await sender;
+            await FlushAsync();
+        }
+    }
+
+    /// <summary>Waits until everything is sent.</summary>
+    internal async Task DrainAsync()
+    {
+        while (true)
+        {
+            await FlushAsync();
+            Task sender;
+            lock (_lock)
+            {
+                if (_broken || (!_isSending && _filling.WrittenCount == 0))
+                {
+                    return;
+                }
+                sender = _sender;
+            }
+            await sender;
+        }
+    }
+
+    private async Task SendAsync()
+    {
+        try
+        {
+            while (TakeFilled())
+            {
+                ReadOnlyMemory<byte> rest = _sending.WrittenMemory;
+                while (rest.Length > 0)
+                {
+                    int sent = await _socket.SendAsync(rest, SocketFlags.None);
+                    rest = rest[sent..];
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The client went away. That is how most sessions end, and nobody is left to tell.
+            lock (_lock)
+            {
+                _broken = true;
+                _isSending = false;
+            }
+        }
+    }
+
+    // Swaps the buffers; when there is nothing to send, ends the sender's turn under the same lock.
+    private bool TakeFilled()
+    {
+        lock (_lock)
+        {
+            _sending.ResetWrittenCount();
+            if (_filling.WrittenCount == 0)
+            {
+                AppendDue();
+            }
+            if (_filling.WrittenCount == 0)
+            {
+                _isSending = false;
+                return false;
+            }
+            (_filling, _sending) = (_sending, _filling);
+            return true;
+        }
+    }
+
+    private void AppendDue()
+    {
+        ProgressState state = _feed.Current;
+        if (_position is null || !_position.IsDue(state))
+        {
+            return;
+        }
+        foreach (ProgressSnapshot snapshot in _position.TakeDue(state))
+        {
+            AppendLine(_feed.Event(snapshot).Span);
+        }
+    }
+
+    private void AppendLine(ReadOnlySpan<byte> line)
+    {
+        _filling.Write(line);
+        _filling.Write(_bareLineFeeds ? "\n"u8 : "\r\n"u8);
+    }
+}
