@@ -8,7 +8,8 @@ namespace Backupd.Backup.Runs;
 /// <summary>Reads the finished runs of a store. Every member reads the disk.</summary>
 public sealed class RunCatalog
 {
-    internal RunCatalog(BackupStore store) => Store = store;
+    /// <summary>Makes a catalog; touches nothing.</summary>
+    public RunCatalog(BackupStore store) => Store = store;
 
     /// <summary>The store.</summary>
     public BackupStore Store { get; }

@@ -228,7 +228,7 @@ internal sealed class ClientSession : IDisposable
         byte[] reply;
         try
         {
-            Command command = Check(request);
+            WireCommand command = Check(request);
             reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who);
             order = OrderOf(command);
         }
@@ -251,7 +251,7 @@ internal sealed class ClientSession : IDisposable
     }
 
     // The order of these checks is part of the protocol.
-    private Command Check(Request request)
+    private WireCommand Check(Request request)
     {
         if (request.Problem is not null)
         {
@@ -267,7 +267,7 @@ internal sealed class ClientSession : IDisposable
         {
             throw new RequestException(ErrorSymbol.InvalidData, "command is missing or not a string");
         }
-        if (!CommandTable.TryFind(request.Command, out Command command))
+        if (!CommandTable.TryFind(request.Command, out WireCommand command))
         {
             throw new RequestException(ErrorSymbol.InvalidMethod, "there is no such command");
         }
@@ -278,14 +278,14 @@ internal sealed class ClientSession : IDisposable
         return command;
     }
 
-    private static ReplyOrder OrderOf(Command command) => command switch
+    private static ReplyOrder OrderOf(WireCommand command) => command switch
     {
-        Command.StartFullBackup => ReplyOrder.AfterProgress,
-        Command.Subscribe or Command.SubscribeAll => ReplyOrder.BeginsSubscription,
-        Command.Unsubscribe or Command.UnsubscribeAll => ReplyOrder.EndsSubscription,
-        Command.GetBackupProgress or Command.StopBackupServer or Command.GetBackupRuns or Command.GetBackupRun
-            or Command.ValidateBackupRun or Command.DeleteBackupRun or Command.GetBackupParticipants
-            or Command.GetServerInfo => ReplyOrder.Any,
+        WireCommand.StartFullBackup => ReplyOrder.AfterProgress,
+        WireCommand.Subscribe or WireCommand.SubscribeAll => ReplyOrder.BeginsSubscription,
+        WireCommand.Unsubscribe or WireCommand.UnsubscribeAll => ReplyOrder.EndsSubscription,
+        WireCommand.GetBackupProgress or WireCommand.StopBackupServer or WireCommand.GetBackupRuns or WireCommand.GetBackupRun
+            or WireCommand.ValidateBackupRun or WireCommand.DeleteBackupRun or WireCommand.GetBackupParticipants
+            or WireCommand.GetServerInfo => ReplyOrder.Any,
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 

@@ -31,25 +31,25 @@ internal sealed class CommandDispatcher
 
     /// <summary>The reply to a request whose sender may use the command.</summary>
     /// <exception cref="RequestException">The request is refused.</exception>
-    internal async ValueTask<byte[]> DispatchAsync(Command command, Request request, string who)
+    internal async ValueTask<byte[]> DispatchAsync(WireCommand command, Request request, string who)
     {
         try
         {
             return command switch
             {
-                Command.GetBackupProgress => ReplyWriter.Reply(request, _feed.PolledObject().Span),
-                Command.Subscribe => Subscriptions(request, isNamed: true, [ProgressFeed.Channel]),
-                Command.SubscribeAll => Subscriptions(request, isNamed: false, [ProgressFeed.Channel]),
-                Command.Unsubscribe => Subscriptions(request, isNamed: true, []),
-                Command.UnsubscribeAll => Subscriptions(request, isNamed: false, []),
-                Command.StartFullBackup => await StartAsync(request, who),
-                Command.StopBackupServer => Stop(request, who),
-                Command.GetBackupRuns => await Task.Run(() => ListRuns(request)),
-                Command.GetBackupRun => await Task.Run(() => GetRun(request)),
-                Command.ValidateBackupRun => await Task.Run(() => Validate(request, who)),
-                Command.DeleteBackupRun => await Task.Run(() => Delete(request, who)),
-                Command.GetBackupParticipants => ListParticipants(request),
-                Command.GetServerInfo => ServerInfo(request),
+                WireCommand.GetBackupProgress => ReplyWriter.Reply(request, _feed.PolledObject().Span),
+                WireCommand.Subscribe => Subscriptions(request, isNamed: true, [ProgressFeed.Channel]),
+                WireCommand.SubscribeAll => Subscriptions(request, isNamed: false, [ProgressFeed.Channel]),
+                WireCommand.Unsubscribe => Subscriptions(request, isNamed: true, []),
+                WireCommand.UnsubscribeAll => Subscriptions(request, isNamed: false, []),
+                WireCommand.StartFullBackup => await StartAsync(request, who),
+                WireCommand.StopBackupServer => Stop(request, who),
+                WireCommand.GetBackupRuns => await Task.Run(() => ListRuns(request)),
+                WireCommand.GetBackupRun => await Task.Run(() => GetRun(request)),
+                WireCommand.ValidateBackupRun => await Task.Run(() => Validate(request, who)),
+                WireCommand.DeleteBackupRun => await Task.Run(() => Delete(request, who)),
+                WireCommand.GetBackupParticipants => ListParticipants(request),
+                WireCommand.GetServerInfo => ServerInfo(request),
                 _ => throw new ArgumentOutOfRangeException(nameof(command)),
             };
         }

@@ -1,7 +1,7 @@
 namespace Backupd.Protocol.Server;
 
 /// <summary>Every command of the protocol.</summary>
-public enum Command
+public enum WireCommand
 {
     /// <summary>Polls progress.</summary>
     GetBackupProgress,
@@ -46,35 +46,35 @@ public enum Command
 /// <summary>Names of commands as clients write them, and who may use them.</summary>
 public static class CommandTable
 {
-    private static readonly Dictionary<string, Command> Names = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, WireCommand> Names = new(StringComparer.Ordinal)
     {
-        ["GetBackupProgress"] = Command.GetBackupProgress,
-        ["Subscribe"] = Command.Subscribe,
-        ["Unsubscribe"] = Command.Unsubscribe,
-        ["SubscribeAll"] = Command.SubscribeAll,
-        ["UnsubscribeAll"] = Command.UnsubscribeAll,
-        ["StartFullBackup"] = Command.StartFullBackup,
-        ["StartBackupServer"] = Command.StartFullBackup,
-        ["StopBackupServer"] = Command.StopBackupServer,
-        ["GetBackupRuns"] = Command.GetBackupRuns,
-        ["GetBackupsList"] = Command.GetBackupRuns,
-        ["GetBackupRun"] = Command.GetBackupRun,
-        ["ValidateBackupRun"] = Command.ValidateBackupRun,
-        ["DeleteBackupRun"] = Command.DeleteBackupRun,
-        ["DeleteBackup"] = Command.DeleteBackupRun,
-        ["GetBackupParticipants"] = Command.GetBackupParticipants,
-        ["GetServerInfo"] = Command.GetServerInfo,
-        ["Ping"] = Command.GetServerInfo,
+        ["GetBackupProgress"] = WireCommand.GetBackupProgress,
+        ["Subscribe"] = WireCommand.Subscribe,
+        ["Unsubscribe"] = WireCommand.Unsubscribe,
+        ["SubscribeAll"] = WireCommand.SubscribeAll,
+        ["UnsubscribeAll"] = WireCommand.UnsubscribeAll,
+        ["StartFullBackup"] = WireCommand.StartFullBackup,
+        ["StartBackupServer"] = WireCommand.StartFullBackup,
+        ["StopBackupServer"] = WireCommand.StopBackupServer,
+        ["GetBackupRuns"] = WireCommand.GetBackupRuns,
+        ["GetBackupsList"] = WireCommand.GetBackupRuns,
+        ["GetBackupRun"] = WireCommand.GetBackupRun,
+        ["ValidateBackupRun"] = WireCommand.ValidateBackupRun,
+        ["DeleteBackupRun"] = WireCommand.DeleteBackupRun,
+        ["DeleteBackup"] = WireCommand.DeleteBackupRun,
+        ["GetBackupParticipants"] = WireCommand.GetBackupParticipants,
+        ["GetServerInfo"] = WireCommand.GetServerInfo,
+        ["Ping"] = WireCommand.GetServerInfo,
     };
 
     /// <summary>Every name and alias.</summary>
     public static IReadOnlyCollection<string> AllNames => Names.Keys;
 
     /// <summary>Finds a command by its exact name or alias.</summary>
-    public static bool TryFind(string name, out Command command) => Names.TryGetValue(name, out command);
+    public static bool TryFind(string name, out WireCommand command) => Names.TryGetValue(name, out command);
 
     /// <summary>Whether a role may use a command: GetServerInfo is open to any valid role, the rest to those with
     /// backup access.</summary>
-    public static bool IsAllowed(Command command, SessionRole role) =>
-        command == Command.GetServerInfo || role is SessionRole.Admin or SessionRole.Manager;
+    public static bool IsAllowed(WireCommand command, SessionRole role) =>
+        command == WireCommand.GetServerInfo || role is SessionRole.Admin or SessionRole.Manager;
 }

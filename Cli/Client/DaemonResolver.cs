@@ -1,0 +1,45 @@
+using System.CommandLine;
+using Backupd.Backup;
+using Backupd.Cli.Configuration;
+
+namespace Backupd.Cli.Client;
+
+/// <summary>Finds the daemon: --addr, then BACKUPD_ADDR, then the configuration's socket, then the default one.</summary>
+internal sealed class DaemonResolver
+{
+    private readonly CommonOptions _options;
+    private readonly ParseResult _parsed;
+    private readonly CliContext _context;
+
+    internal DaemonResolver(CommonOptions options, ParseResult parsed, CliContext context)
+    {
+        _options = options;
+        _parsed = parsed;
+        _context = context;
+    }
+
+    /// <exception cref="NoDaemonException">Nobody answers.</exception>
+    /// <exception cref="BackupException">The address or the token file cannot be used.</exception>
+    internal Task<DaemonClient> ConnectAsync(CancellationToken cancellation) =>
+        DaemonClient.ConnectAsync(Address(), Token(), cancellation);
+
+    private DaemonAddress Address()
+    {
+        string? given = _options.Address(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_ADDR");
+        if (!string.IsNullOrEmpty(given))
+        {
+            return DaemonAddress.TryParse(given) ?? throw new BackupException(
+                BackupFault.InputInvalid, $"{given} is not an address: unix:/path or host:port");
+        }
+        DaemonConfiguration configuration = DaemonConfiguration.Load(_options.Config(_parsed), _context.Places);
+        return configuration.Socket.Length > 0 || configuration.Tcp is null
+            ? DaemonAddress.Unix(configuration.Socket.Length > 0 ? configuration.Socket : _context.Places.Socket)
+            : new DaemonAddress(configuration.Tcp.ToString(), configuration.Tcp);
+    }
+
+    private string Token()
+    {
+        string? file = _options.TokenFile(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_TOKEN_FILE");
+        return string.IsNullOrEmpty(file) ? "" : File.ReadAllText(file).Trim();
+    }
+}

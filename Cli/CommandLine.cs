@@ -1,0 +1,144 @@
+using System.CommandLine;
+using System.Reflection;
+using System.Security.Cryptography;
+using Backupd.Backup;
+using Backupd.Cli.Client;
+using Backupd.Cli.Configuration;
+using Backupd.Cli.Verbs;
+
+namespace Backupd.Cli;
+
+/// <summary>The command line: finds the verb, runs it, and turns whatever ends it into a sentence and an exit code.</summary>
+public static class CommandLine
+{
+    private const string Description = """
+        Backups that you can watch and trust.
+
+        First minute, without a configuration:
+          backupd once ~/Documents ~/app/app.db --to demo
+          backupd restore demo/latest --to back
+
+        With a daemon:
+          backupd serve
+          backupd run
+          backupd status
+
+        Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 damaged data, 10 not found, 11 busy, 12 denied, 13 no daemon,
+        78 configuration refused, 124 timeout, 130 cancelled.
+        """;
+
+    /// <summary>The program's version.</summary>
+    public static string Version { get; } =
+        typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+            .Split('+')[0] ?? "unknown";
+
+    /// <summary>Runs a command line with the console.</summary>
+    /// <returns>The exit code.</returns>
+    public static Task<int> RunAsync(string[] arguments)
+    {
+        CliContext context = new(Version, Places.OfUser(), Console.Out, Console.Error, TimeProvider.System);
+        return RunAsync(arguments, context);
+    }
+
+    /// <summary>Runs a command line.</summary>
+    public static async Task<int> RunAsync(string[] arguments, CliContext context)
+    {
+        ParseResult parsed = Build(context).Parse(arguments);
+        InvocationConfiguration console = new()
+        {
+            Output = context.Output,
+            Error = context.Error,
+            EnableDefaultExceptionHandler = false,
+            // Verbs handle signals themselves: a run must be recorded as cancelled before the process ends.
+            ProcessTerminationTimeout = null,
+        };
+        try
+        {
+            CheckCryptography();
+            int code = await parsed.InvokeAsync(console);
+            // The library's code for a parse error is 1; for scripts 1 means that a backup failed.
+            return parsed.Errors.Count > 0 ? (int)ExitCode.Usage : code;
+        }
+        catch (Exception e)
+        {
+            ExitCode? code = Explain(e, context.Error);
+            if (code is null)
+            {
+                throw;
+            }
+            return (int)code;
+        }
+    }
+
+    private static RootCommand Build(CliContext context) => new(Description)
+    {
+        OnceVerb.Create(context),
+        RestoreVerb.Create(context),
+        ValidateVerb.Create(context),
+        ListVerb.Create(context),
+        ShowVerb.Create(context),
+        ExportVerb.Create(context),
+        ServeVerb.Create(context),
+        RunVerb.Create(context),
+        WatchVerb.Create(context),
+        StatusVerb.Create(context),
+        CancelVerb.Create(context),
+        CallVerb.Create(context),
+        ListenVerb.Create(context),
+        TokenVerb.Create(context),
+        ConfigVerb.Create(context),
+        VersionVerb.Create(context),
+    };
+
+    // SHA-256 comes from OpenSSL, which is loaded when it is first used. Better one clear line now than a stack trace
+    // in the middle of a backup.
+    private static void CheckCryptography()
+    {
+        try
+        {
+            SHA256.HashData([]);
+        }
+        catch (Exception e) when (e is TypeInitializationException or PlatformNotSupportedException
+            or DllNotFoundException or CryptographicException)
+        {
+            throw new BackupException(
+                BackupFault.Io, "OpenSSL 3 is missing (libssl.so.3); install it: apt-get install libssl3", inner: e);
+        }
+    }
+
+    private static ExitCode? Explain(Exception exception, TextWriter error)
+    {
+        switch (exception)
+        {
+            case ConfigurationException e:
+                error.WriteLine(e.Message);
+                return ExitCode.Config;
+            case BackupException e:
+                error.WriteLine($"backupd: {e.Message}");
+                WriteDetail(e.Detail, error);
+                return ExitCodes.Of(e.Fault);
+            case ErrorReplyException e:
+                error.WriteLine($"backupd: {e.Message}");
+                WriteDetail(e.Detail, error);
+                return ExitCodes.OfSymbol(e.Symbol);
+            case NoDaemonException e:
+                error.WriteLine($"backupd: {e.Message}");
+                return ExitCode.NoDaemon;
+            case OperationCanceledException:
+                return ExitCode.Cancelled;
+            case IOException or UnauthorizedAccessException:
+                error.WriteLine($"backupd: {exception.Message}");
+                return ExitCode.Failed;
+            default:
+                return null;
+        }
+    }
+
+    private static void WriteDetail(string detail, TextWriter error)
+    {
+        if (detail.Length > 0)
+        {
+            error.WriteLine($"  {detail}");
+        }
+    }
+}

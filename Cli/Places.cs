@@ -1,0 +1,54 @@
+using Backupd.Backup.Native;
+
+namespace Backupd.Cli;
+
+/// <summary>Where things are when nothing says otherwise: system directories for root, the XDG base directories for
+/// everybody else.</summary>
+public sealed record Places
+{
+    /// <summary>The configuration file.</summary>
+    public required string Config { get; init; }
+
+    /// <summary>Store, token secret and other state lie below.</summary>
+    public required string State { get; init; }
+
+    /// <summary>The daemon's Unix socket.</summary>
+    public required string Socket { get; init; }
+
+    /// <summary>The store of a daemon without a configuration.</summary>
+    public string Store => Path.Combine(State, "backups");
+
+    /// <summary>The key of access tokens.</summary>
+    public string TokenSecret => Path.Combine(State, "token.key");
+
+    /// <summary>The places of this user.</summary>
+    public static Places OfUser() => Of(Accounts.EffectiveUserId == 0, Environment.GetEnvironmentVariable);
+
+    /// <summary>The places, given who asks and what the environment says.</summary>
+    /// <remarks>XDG Base Directory Specification, with its fall-backs: ~/.config and ~/.local/state. Without
+    /// XDG_RUNTIME_DIR the socket is in the state directory.</remarks>
+    public static Places Of(bool isRoot, Func<string, string?> environment)
+    {
+        if (isRoot)
+        {
+            return new Places
+            {
+                Config = "/etc/backupd/backupd.json",
+                State = "/var/lib/backupd",
+                Socket = "/run/backupd/backupd.sock",
+            };
+        }
+        string home = environment("HOME") ?? "/";
+        string state = Path.Combine(Absolute(environment("XDG_STATE_HOME")) ?? Path.Combine(home, ".local/state"), "backupd");
+        return new Places
+        {
+            Config = Path.Combine(
+                Absolute(environment("XDG_CONFIG_HOME")) ?? Path.Combine(home, ".config"), "backupd/backupd.json"),
+            State = state,
+            Socket = Path.Combine(Absolute(environment("XDG_RUNTIME_DIR")) ?? state, "backupd/backupd.sock"),
+        };
+    }
+
+    // The specification says that a relative path is to be ignored.
+    private static string? Absolute(string? path) => path is { Length: > 0 } && path[0] == '/' ? path : null;
+}

@@ -1,0 +1,69 @@
+using System.Security.Cryptography;
+using Backupd.Backup;
+using Backupd.Protocol.Server;
+
+namespace Backupd.Cli;
+
+/// <summary>The file with the key of access tokens.</summary>
+internal static class TokenSecret
+{
+    private const int RandomBytes = 48;
+
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    private const UnixFileMode OthersCanRead =
+        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+
+    /// <summary>The key: the bytes of the file less one trailing newline.</summary>
+    /// <exception cref="BackupException">Missing, too short, or readable by others.</exception>
+    internal static byte[] Read(string path)
+    {
+        byte[] bytes;
+        try
+        {
+            bytes = File.ReadAllBytes(path);
+            if ((File.GetUnixFileMode(path) & OthersCanRead) != 0)
+            {
+                throw new BackupException(
+                    BackupFault.InputInvalid, $"{path} can be read by others, who could make tokens; chmod 600 {path}");
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(
+                BackupFault.Io, $"cannot read the token secret: {e.Message}; it is made when the daemon first starts", inner: e);
+        }
+        byte[] key = bytes is [.., (byte)'\n'] ? bytes[..^1] : bytes;
+        return key.Length >= AccessToken.MinSecretBytes
+            ? key
+            : throw new BackupException(
+                BackupFault.InputInvalid, $"{path} holds fewer than {AccessToken.MinSecretBytes} bytes");
+    }
+
+    /// <summary>The key; made when the file is missing, and never overwritten.</summary>
+    internal static byte[] ReadOrMake(string path)
+    {
+        if (!File.Exists(path))
+        {
+            try
+            {
+                Directory.CreateDirectory(
+                    Path.GetDirectoryName(path)!, OwnerOnly | UnixFileMode.UserExecute);
+                using FileStream file = new(path, new FileStreamOptions
+                {
+                    Mode = FileMode.CreateNew,
+                    Access = FileAccess.Write,
+                    UnixCreateMode = OwnerOnly,
+                });
+                file.Write(System.Text.Encoding.ASCII.GetBytes(
+                    Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(RandomBytes)) + "\n"));
+                file.Flush(flushToDisk: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new BackupException(BackupFault.Io, $"cannot make the token secret: {e.Message}", inner: e);
+            }
+        }
+        return Read(path);
+    }
+}

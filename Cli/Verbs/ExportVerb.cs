@@ -1,0 +1,41 @@
+using System.CommandLine;
+using Backupd.Backup;
+using Backupd.Backup.Restore;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd export</c>: one participant as a stream.</summary>
+internal static class ExportVerb
+{
+    private const string Description = """
+        Write one participant to standard output: a tar archive of a directory, the bytes of anything else.
+
+        Examples:
+          backupd export latest etc | tar -tv
+          backupd export demo/latest shop | pg_restore -d shop
+        """;
+
+    internal static Command Create(CliContext context)
+    {
+        Argument<string> where = new("WHERE") { Description = "As for restore" };
+        Argument<string> participant = new("PARTICIPANT") { Description = "Its name (see backupd show)" };
+        Command command = new("export", Description) { where, participant };
+        CommonOptions options = new CommonOptions(command).WithConfig();
+        command.SetAction(async (parsed, _) =>
+        {
+            if (!Console.IsOutputRedirected)
+            {
+                throw new BackupException(
+                    BackupFault.InputInvalid, "export writes bytes to standard output: redirect it to a file or a program");
+            }
+            RunLocator run = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
+            using Interrupts interrupts = new();
+            CancellationToken stop = interrupts.Token;
+            await using Stream output = Console.OpenStandardOutput();
+            await Task.Run(
+                () => new RunExporter(run.Store).Export(run.Run, parsed.GetValue(participant)!, output, stop), stop);
+            return (int)ExitCode.Ok;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json;
+using Backupd.Backup.Runs;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary>What stays on the screen after a run: what is safe, what is not, and what to type next.</summary>
+internal static class RunSummary
+{
+    internal static void WriteJson(RunObject run, TextWriter output) =>
+        output.WriteLine(JsonSerializer.Serialize(run, WireJson.Default.RunObject));
+
+    /// <param name="run">The finished run.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="restore">The command that gives the run back; "" when there is nothing to say.</param>
+    /// <param name="again">The command that tries the failed participants again; "" when there is none.</param>
+    internal static void Write(RunObject run, TextWriter output, string restore, string again)
+    {
+        output.WriteLine(Headline(run));
+        foreach (ParticipantObject failed in run.Participants.Where(p => !p.Ok))
+        {
+            output.WriteLine($"  {failed.Name}: {Units.Printable(failed.Error)}");
+        }
+        long safe = run.Participants.Count(p => p.Ok);
+        if (run.Status == RunStatus.Partial)
+        {
+            string next = again.Length > 0 ? $" Only what failed again: {again}" : "";
+            output.WriteLine($"  {safe} of {Units.Count(run.Participants.Count, "participant")} are safe.{next}");
+        }
+        foreach (ArtifactObject artifact in run.Participants.SelectMany(p => p.Artifacts))
+        {
+            WriteWarnings(artifact, output);
+        }
+        if (run.Status is RunStatus.Completed or RunStatus.Partial)
+        {
+            WriteSizes(run, output);
+            if (restore.Length > 0)
+            {
+                output.WriteLine($"  Get it back: {restore}");
+            }
+        }
+        else
+        {
+            output.WriteLine("  Earlier runs are untouched.");
+        }
+    }
+
+    private static string Headline(RunObject run)
+    {
+        string time = Units.Seconds(run.FinishedAt - run.StartedAt);
+        ExitCode code = ExitCodes.Of(run.Status);
+        return run.Status switch
+        {
+            RunStatus.Completed => $"OK in {time}, validated: {run.RunId}",
+            RunStatus.Partial => $"! PARTIAL in {time} (exit {(int)code}): {run.RunId}",
+            RunStatus.Failed => $"! FAILED in {time} (exit {(int)code}): {run.RunId}",
+            RunStatus.Cancelled => $"! CANCELLED after {time} (exit {(int)code}): {run.RunId}",
+            RunStatus.Timeout => $"! TIMEOUT after {time} (exit {(int)code}): {run.RunId}",
+            RunStatus.Running => $"running since {time}: {run.RunId}",
+            _ => run.RunId,
+        };
+    }
+
+    private static void WriteSizes(RunObject run, TextWriter output)
+    {
+        IReadOnlyList<ArtifactObject> artifacts = [.. run.Participants.SelectMany(p => p.Artifacts)];
+        output.WriteLine(
+            $"  {Units.Count(artifacts.Sum(a => a.Files), "file")}, {Units.Bytes(artifacts.Sum(a => a.SizeBytes))}; "
+            + $"new: {Units.Bytes(artifacts.Sum(a => a.BytesNew))}, {Units.Bytes(artifacts.Sum(a => a.BytesStored))} on disk");
+    }
+
+    private static void WriteWarnings(ArtifactObject artifact, TextWriter output)
+    {
+        const int shown = 5;
+        foreach (string warning in artifact.Warnings.Take(shown))
+        {
+            output.WriteLine($"  warning: {Units.Printable(warning)}");
+        }
+        if (artifact.Warnings.Count > shown)
+        {
+            output.WriteLine($"  and {artifact.Warnings.Count - shown} more warnings about {artifact.LogicalName}");
+        }
+    }
+}

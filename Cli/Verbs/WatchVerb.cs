@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Backupd.Cli.Client;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd watch</c>: shows whatever the daemon does, until Ctrl-C.</summary>
+internal static class WatchVerb
+{
+    internal static Command Create(CliContext context)
+    {
+        Command command = new("watch", "Show the progress of every run of the daemon, until Ctrl-C");
+        CommonOptions options = new CommonOptions(command).WithDaemon().WithProgress();
+        command.SetAction(async (parsed, _) =>
+        {
+            using Interrupts interrupts = new();
+            using RunFollower follower = await RunFollower.SubscribeAsync(
+                new DaemonResolver(options, parsed, context), interrupts.Token);
+            await context.Error.WriteLineAsync("watching; Ctrl-C ends the watching and nothing else");
+            while (true)
+            {
+                ProgressDisplay display = options.Display(parsed, context, follower.Sources);
+                try
+                {
+                    ProgressObject? end = await follower.ShowUntilEndAsync(display, interrupts.Token);
+                    if (end is null)
+                    {
+                        throw new NoDaemonException("the daemon closed the connection");
+                    }
+                    await context.Error.WriteLineAsync(
+                        $"run {end.RunId} ended as {end.Status.ToString().ToLowerInvariant()}: {Units.Printable(end.Message)}");
+                }
+                catch (OperationCanceledException)
+                {
+                    return (int)ExitCode.Ok;
+                }
+                finally
+                {
+                    display.End();
+                }
+            }
+        });
+        return command;
+    }
+}
