@@ -83,6 +83,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "utimensat", SetLastError = true)]
     internal static partial int UtimensAt(int directory, byte* path, TimeSpec* times, int flags);
 
+    [LibraryImport(Library, EntryPoint = "futimens", SetLastError = true)]
+    internal static partial int Futimens(int file, TimeSpec* times);
+
     [LibraryImport(Library, EntryPoint = "flistxattr", SetLastError = true)]
     internal static partial nint FListXattr(int file, byte* list, nint size);
 

@@ -38,7 +38,7 @@ internal sealed unsafe class EntryMetadata
         }
         TimeSpec* times = stackalloc TimeSpec[2];
         SetTimes(times, entry);
-        if (Libc.UtimensAt(file, null, times, 0) != 0)
+        if (Libc.Futimens(file, times) != 0)
         {
             Warn("time", display);
         }

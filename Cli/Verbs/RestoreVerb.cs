@@ -73,9 +73,14 @@ internal static class RestoreVerb
         {
             output.WriteLine($"  {Units.Printable(target)}");
         }
-        foreach (string warning in outcome.Warnings)
+        const int shown = 10;
+        foreach (string warning in outcome.Warnings.Take(shown))
         {
             output.WriteLine($"  warning: {Units.Printable(warning)}");
+        }
+        if (outcome.Warnings.Length > shown)
+        {
+            output.WriteLine($"  and {outcome.Warnings.Length - shown} more warnings");
         }
     }
 }
