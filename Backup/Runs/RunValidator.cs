@@ -62,7 +62,9 @@ internal sealed class RunValidator
     {
         string directory = _catalog.DirectoryOf(run.Id);
         HashSet<string> covered = [];
-        foreach (string line in ReadSums(directory))
+        int damageBefore = _damage.Count;
+        string text = ReadSums(directory);
+        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             // The form of sha256sum: the sum, two spaces, the name.
             string name = line.Length > 66 ? line[66..] : "";
@@ -82,18 +84,22 @@ internal sealed class RunValidator
                 _damage.Add($"{RunDirectory.SumsName}: {name} is not listed");
             }
         }
+        if (_damage.Count == damageBefore && !text.EndsWith('\n'))
+        {
+            _damage.Add($"{RunDirectory.SumsName}: its end is missing");
+        }
     }
 
-    private string[] ReadSums(string directory)
+    private string ReadSums(string directory)
     {
         try
         {
-            return File.ReadAllLines(Path.Combine(directory, RunDirectory.SumsName));
+            return File.ReadAllText(Path.Combine(directory, RunDirectory.SumsName));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _damage.Add($"{RunDirectory.SumsName}: {e.Message}");
-            return [];
+            return "";
         }
     }
 

@@ -200,14 +200,15 @@ internal sealed class ClientSession : IDisposable
 
     private async Task WorkAsync(Request first)
     {
+        bool isAlone = false;
         for (Request? request = first; request is not null; request = NextRequest())
         {
             ValueTask handling = HandleAsync(request);
-            bool wasAtHand = handling.IsCompleted;
+            // Once something had to be waited for, the receive loop has moved on and flushes no more for us.
+            isAlone |= !handling.IsCompleted;
             await handling;
-            if (!wasAtHand)
+            if (isAlone)
             {
-                // The receive loop has long moved on and does not flush for us.
                 await _output.FlushAsync();
             }
         }

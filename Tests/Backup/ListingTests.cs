@@ -1,0 +1,182 @@
+using System.Collections.Immutable;
+using Backupd.Backup.Store;
+using Backupd.Tests.Support;
+using CsCheck;
+
+namespace Backupd.Tests.Backup;
+
+[TestClass]
+public sealed class ListingTests
+{
+    private static readonly Gen<byte[]> Names = Gen.Byte[1, 255].Where(b => b != '/').Array[1, 12];
+
+    [TestMethod]
+    public void Paths_order_by_components() =>
+        Gen.Select(Names.Array[1, 4], Names.Array[1, 4]).Sample((a, b) =>
+        {
+            int expected = 0;
+            for (int i = 0; i < Math.Min(a.Length, b.Length) && expected == 0; i++)
+            {
+                expected = a[i].AsSpan().SequenceCompareTo(b[i]);
+            }
+            expected = expected == 0 ? a.Length.CompareTo(b.Length) : expected;
+            int actual = ListingEntry.ComparePaths(Join(a), Join(b));
+            Assert.AreEqual(Math.Sign(expected), Math.Sign(actual));
+        });
+
+    [TestMethod]
+    public void Every_entry_comes_back_as_it_went_in() =>
+        Gen.Select(Entry, Names, (entry, name) => entry with { Path = name }).Array[0, 40].Sample(
+            entries =>
+            {
+                ImmutableArray<ListingEntry> sorted =
+                [
+                    .. entries.DistinctBy(e => Convert.ToHexString(e.Path))
+                        .Order(Comparer<ListingEntry>.Create((a, b) => ListingEntry.ComparePaths(a.Path, b.Path))),
+                ];
+                ImmutableArray<ListingEntry> back = RoundTrip(sorted);
+                CollectionAssert.AreEqual(sorted.Select(Text).ToArray(), back.Select(Text).ToArray());
+            },
+            iter: 30);
+
+    [TestMethod]
+    public void A_file_of_many_segments_goes_over_several_lines()
+    {
+        ImmutableArray<Segment> segments =
+            [.. Enumerable.Range(1, 2500).Select(i => new Segment(ChunkId.Of([(byte)i]), i, i, i))];
+        ListingEntry entry = new()
+        {
+            Path = "big"u8.ToArray(),
+            Type = EntryType.File,
+            Mode = 0x1A4,
+            Uid = 0,
+            Gid = 0,
+            Mtime = default,
+            Segments = segments,
+        };
+        ImmutableArray<ListingEntry> back = RoundTrip([entry]);
+        Assert.HasCount(1, back);
+        CollectionAssert.AreEqual(segments.ToArray(), back[0].Segments.ToArray());
+    }
+
+    [TestMethod]
+    public void A_change_of_one_file_changes_one_chunk_of_a_large_listing()
+    {
+        ImmutableArray<ListingEntry> entries =
+        [
+            .. Enumerable.Range(0, 20_000).Select(i => new ListingEntry
+            {
+                Path = System.Text.Encoding.ASCII.GetBytes($"dir/file-{i:D6}"),
+                Type = EntryType.File,
+                Mode = 0x1A4,
+                Uid = 0,
+                Gid = 0,
+                Mtime = new FileTime(i, 0),
+                Segments = [new Segment(ChunkId.Of([1]), 0, 1, 10)],
+            }),
+        ];
+        ImmutableArray<ListingChunk> before = Write(entries);
+        ImmutableArray<ListingChunk> after = Write(entries.SetItem(7000, entries[7000] with { Size = 77 }));
+        Assert.IsGreaterThan(20, before.Length);
+        Assert.AreEqual(1, after.Count(c => before.All(b => b.Chunk != c.Chunk)));
+    }
+
+    [TestMethod]
+    [DataRow("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\"}", "missing")]
+    [DataRow("{\"path\":\"a\",\"type\":\"door\",\"mode\":\"0644\",\"mtime\":\"1.000000000\"}", "door")]
+    [DataRow("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"9\",\"mtime\":\"1.000000000\"}", "")]
+    [DataRow("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\",\"mtime\":\"1\"}", "seconds.nanoseconds")]
+    [DataRow("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\",\"mtime\":\"1.000000000\",\"size\":-1}", "negative")]
+    [DataRow("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\",\"mtime\":\"1.000000000\",\"seg\":[[\"x\",0,1,1]]}", "chunk name")]
+    [DataRow("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\",\"mtime\":\"1.000000000\",\"seg\":[[\"hole\",0,-1,0]]}", "impossible")]
+    [DataRow("not json", "")]
+    [DataRow("[]", "")]
+    public void A_line_that_is_not_an_entry_is_damage(string line, string hint)
+    {
+        Exception e = Assert.Throws<Exception>(() => LineFields.Read(System.Text.Encoding.UTF8.GetBytes(line)).ToEntry());
+        Assert.Contains(hint, e.Message);
+    }
+
+    private static readonly Gen<Segment> Segments = Gen.Select(
+        Gen.Byte, Gen.Long[0, 1000], Gen.Long[1, 100_000], Gen.Long[1, 100_000], Gen.Bool,
+        (b, offset, length, stored, hole) =>
+            hole ? Segment.Hole(length) : new Segment(ChunkId.Of([b]), offset, length, stored));
+
+    private static readonly Gen<ListingEntry> Entry = Gen.Select(
+        Gen.Int[0, 5], Gen.UInt[0, 0xFFF], Gen.UInt, Gen.Long[-5_000_000_000, 5_000_000_000],
+        Gen.UInt[0, 999_999_999], Gen.ULong, Segments.Array[0, 5], Gen.Byte.Array[0, 8],
+        (type, mode, uid, seconds, nanoseconds, inode, segments, bytes) => new ListingEntry
+        {
+            Path = [],
+            Type = (EntryType)type,
+            Mode = mode,
+            Uid = uid,
+            Gid = uid / 2,
+            Mtime = new FileTime(seconds, nanoseconds),
+            Ctime = new FileTime(seconds + 1, nanoseconds),
+            Inode = inode,
+            Racy = uid % 2 == 0,
+            LinkId = uid % 3 == 0 ? $"{inode}" : "",
+            Size = (EntryType)type == EntryType.File ? segments.Sum(s => s.Length) : 0,
+            Segments = (EntryType)type == EntryType.File ? [.. segments] : [],
+            Target = (EntryType)type == EntryType.Symlink ? bytes : [],
+            Xattrs = uid % 5 == 0 ? [new Xattr("user.x", bytes)] : [],
+            DeviceMajor = (EntryType)type is EntryType.CharDevice or EntryType.BlockDevice ? mode : 0,
+        });
+
+    private static byte[] Join(byte[][] parts) =>
+        parts.SelectMany((p, i) => i == 0 ? p : [(byte)'/', .. p]).ToArray();
+
+    private static string Text(ListingEntry e) =>
+        $"{Convert.ToHexString(e.Path)} {e.Type} {e.Mode} {e.Uid} {e.Gid} {e.Mtime} {e.Ctime} {e.Inode} {e.Racy} "
+        + $"{e.LinkId} {e.Size} {Convert.ToHexString(e.Target)} {e.DeviceMajor}:{e.DeviceMinor} "
+        + $"{string.Join(",", e.Segments)} {string.Join(",", e.Xattrs.Select(x => x.Name + Convert.ToHexString(x.Value)))}";
+
+    private static ImmutableArray<ListingChunk> Write(ImmutableArray<ListingEntry> entries) =>
+        Write(entries, (_, listing) => listing);
+
+    private static ImmutableArray<ListingEntry> RoundTrip(ImmutableArray<ListingEntry> entries) =>
+        Write(entries, (store, listing) =>
+        {
+            ArtifactFile artifact = new()
+            {
+                Format = 1,
+                Kind = "directory",
+                Participant = "p",
+                Source = "/s",
+                Name = "s",
+                CreatedAt = 0,
+                Listing = listing,
+                Totals = new ArtifactTotals
+                {
+                    Files = 0,
+                    Directories = 0,
+                    Bytes = 0,
+                    Seen = 0,
+                    Stored = 0,
+                    Excluded = 0,
+                    Failed = 0,
+                    Vanished = 0,
+                },
+            };
+            using ListingReader reader = new(store, artifact);
+            return reader.Entries().ToImmutableArray();
+        });
+
+    private static T Write<T>(
+        ImmutableArray<ListingEntry> entries, Func<BackupStore, ImmutableArray<ListingChunk>, T> use)
+    {
+        using TempDirectory directory = new();
+        BackupStore store = BackupStore.OpenOrCreate(directory["backups"]);
+        // New chunks go straight to where a reader looks.
+        using ChunkWriter chunks = new(store, store.ChunksDirectory);
+        using ContentPipeline pipeline = new(chunks, 1, () => { });
+        using ChunkCodec codec = new();
+        using ListingWriter writer = new(pipeline, codec);
+        foreach (ListingEntry entry in entries)
+        {
+            writer.Add(entry);
+        }
+        return use(store, writer.Finish());
+    }
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Builds, tests and shows backupd. See the README.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+# The largest that the native binary may be.
+max_bytes=$((12 * 1024 * 1024))
+
+usage() {
+    cat <<'TXT'
+usage: ./build.sh [VERB]
+  (none)   build the native binary, out/backupd
+  demo     build it and run the main job on real data of this machine: back up, change nothing, restore, compare
+  test     build with warnings as errors, run all tests, test the native binary; ends with the counts
+  static   build out/static/backupd with OpenSSL inside
+  help     this text
+TXT
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# need PACKAGE TEST...: notes a Debian package whose test fails.
+missing=()
+need() {
+    local package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+install_missing() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing ${missing[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        local log
+        log=$(mktemp)
+        if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+            cat "$log" >&2
+            rm -f "$log"
+            exit 1
+        fi
+        rm -f "$log"
+    else
+        say "missing packages; install them with: sudo apt-get install -y ${missing[*]}"
+        exit 1
+    fi
+}
+
+check_tools() {
+    if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep -q '^10\.'; then
+        say "the .NET SDK 10 is missing: install dotnet-sdk-10.0 and put dotnet on the PATH"
+        exit 1
+    fi
+    need gcc command -v gcc
+    need libzstd-dev test -e "/usr/lib/$(uname -m)-linux-gnu/libzstd.a"
+    need zlib1g-dev test -e /usr/include/zlib.h
+    # Loaded when the program runs.
+    need libssl3 sh -c 'ldconfig -p | grep -q libssl.so.3'
+    case ${1:-} in
+        static)
+            need cmake command -v cmake
+            need libssl-dev test -e /usr/include/openssl/ssl.h
+            ;;
+        test)
+            need netcat-openbsd sh -c 'nc -h 2>&1 | grep -q OpenBSD'
+            need jq command -v jq
+            need zstd command -v zstd
+            need sqlite3 command -v sqlite3
+            ;;
+        demo)
+            need sqlite3 command -v sqlite3
+            ;;
+    esac
+    install_missing
+}
+
+runtime() {
+    case $(uname -m) in
+        x86_64) echo linux-x64 ;;
+        aarch64) echo linux-arm64 ;;
+        *) say "this machine is neither x86-64 nor arm64"; exit 1 ;;
+    esac
+}
+
+# publish DIRECTORY [PROPERTY...]
+publish() {
+    local directory=$1
+    shift
+    dotnet publish backupd.csproj -c Release -r "$(runtime)" -o "$directory" --nologo -v quiet "$@" </dev/null
+    say "$directory/backupd: version $("$directory/backupd" version), $(stat -c %s "$directory/backupd") bytes"
+}
+
+check_binary() {
+    local binary=$1 size alien
+    size=$(stat -c %s "$binary")
+    if [ "$size" -gt "$max_bytes" ]; then
+        say "$binary has $size bytes, more than $max_bytes"
+        exit 1
+    fi
+    alien=$(ldd "$binary" | grep -vE 'linux-vdso|libc\.so|libm\.so|ld-linux' || true)
+    if [ -n "$alien" ]; then
+        say "$binary needs more than the C library: $alien"
+        exit 1
+    fi
+}
+
+# Adds up the counters of the test report and of the smoke test, and prints the closing line.
+passed=0 failed=0 skipped=0
+finish() {
+    local code=$?
+    if [ "$((passed + failed + skipped))" = 0 ] || { [ "$code" != 0 ] && [ "$failed" = 0 ] && [ "$skipped" = 0 ]; }; then
+        failed=$((failed + 1))
+    fi
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ] && [ "$skipped" = 0 ]
+    exit $?
+}
+
+# counter FILE NAME
+counter() { sed -n 's/.*<Counters [^>]*[ ]'"$2"'="\([0-9]*\)".*/\1/p' "$1" | head -n 1; }
+
+run_tests() {
+    trap finish EXIT
+    check_tools test
+    publish out
+    check_binary out/backupd
+    dotnet build Tests -c Release --nologo -v quiet </dev/null
+    rm -rf TestResults
+    BACKUPD_BINARY=$PWD/out/backupd dotnet test --project Tests -c Release --no-build --results-directory TestResults \
+        --report-trx --report-trx-filename tests.trx </dev/null || say "tests failed"
+    local trx=TestResults/tests.trx total
+    if [ ! -e "$trx" ]; then
+        say "the tests left no report"
+        return 1
+    fi
+    total=$(counter "$trx" total)
+    passed=$(counter "$trx" passed)
+    failed=$(($(counter "$trx" failed) + $(counter "$trx" error) + $(counter "$trx" timeout) + $(counter "$trx" aborted)))
+    skipped=$((total - passed - failed))
+    local smoke
+    smoke=$(mktemp)
+    Tests/smoke.sh out/backupd </dev/null | tee "$smoke" || say "the smoke test failed"
+    local counts
+    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$smoke" | tail -n 1)
+    rm -f "$smoke"
+    read -r smoke_passed smoke_failed <<<"${counts:-0 1}"
+    passed=$((passed + smoke_passed))
+    failed=$((failed + smoke_failed))
+}
+
+run_demo() {
+    check_tools demo
+    publish out
+    demo=$(mktemp -d)
+    trap 'rm -rf "$demo"; say "removed $demo"' EXIT
+    sqlite3 "$demo/app.db" 'PRAGMA journal_mode=wal; CREATE TABLE t (n); INSERT INTO t SELECT value FROM generate_series(1, 100000);' >/dev/null
+    local code=0
+    say ""
+    say "== first backup of /etc and a live SQLite database"
+    out/backupd once /etc "$demo/app.db" --to "$demo/store" || code=$?
+    if [ "$code" = 3 ]; then
+        say "(partial: some of /etc can be read by root alone)"
+    elif [ "$code" != 0 ]; then
+        exit "$code"
+    fi
+    say ""
+    say "== second backup: nothing has changed, so nothing is stored"
+    out/backupd once /etc "$demo/app.db" --to "$demo/store" || [ $? = 3 ]
+    say ""
+    say "== restore and compare"
+    if [ "$code" = 0 ]; then
+        out/backupd restore "$demo/store/latest" --to "$demo/back"
+        diff -r --no-dereference /etc "$demo/back/etc"
+    else
+        out/backupd restore "$demo/store/latest" --to "$demo/back" --participant app.db
+    fi
+    cmp <(sqlite3 "$demo/app.db" .dump) <(sqlite3 "$demo/back/app.db" .dump)
+    say "identical"
+}
+
+case ${1:-build} in
+    build) check_tools; publish out; check_binary out/backupd ;;
+    demo) run_demo ;;
+    test) run_tests ;;
+    # Larger by the size of OpenSSL, and needs no libssl3 where it runs.
+    static) check_tools static; publish out/static -p:StaticOpenSslLinking=true ;;
+    help | -h | --help) usage ;;
+    *) usage >&2; exit 2 ;;
+esac
