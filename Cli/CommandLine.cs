@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Reflection;
-using System.Security.Cryptography;
+using System.Runtime.InteropServices;
 using Backupd.Backup;
 using Backupd.Cli.Client;
 using Backupd.Cli.Configuration;
@@ -90,19 +90,15 @@ public static class CommandLine
         VersionVerb.Create(context),
     };
 
-    // SHA-256 comes from OpenSSL, which is loaded when it is first used. Better one clear line now than a stack trace
-    // in the middle of a backup.
+    // SHA-256 comes from OpenSSL, which the runtime loads when it is first used, and whose absence makes it abort the
+    // process. Better one clear line before anything was begun.
     private static void CheckCryptography()
     {
-        try
-        {
-            SHA256.HashData([]);
-        }
-        catch (Exception e) when (e is TypeInitializationException or PlatformNotSupportedException
-            or DllNotFoundException or CryptographicException)
+        bool isInside = AppContext.TryGetSwitch("Backupd.OpenSslInside", out bool inside) && inside;
+        if (!isInside && !NativeLibrary.TryLoad("libssl.so.3", out _))
         {
             throw new BackupException(
-                BackupFault.Io, "OpenSSL 3 is missing (libssl.so.3); install it: apt-get install libssl3", inner: e);
+                BackupFault.Io, "OpenSSL 3 is missing (libssl.so.3); install it: apt-get install libssl3");
         }
     }
 

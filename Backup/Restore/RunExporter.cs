@@ -14,7 +14,8 @@ public sealed class RunExporter
     public BackupStore Store { get; }
 
     /// <summary>Writes the export. Disk, long.</summary>
-    /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, StoreBusy, Io.</exception>
+    /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, StoreBusy,
+    /// Io.</exception>
     public void Export(RunId run, string participant, Stream output, CancellationToken cancellation)
     {
         using StoreLock held = StoreLock.SharedOrBusy(Store);

@@ -107,7 +107,7 @@ public sealed class RunRestorer
             ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
             // Two sources of the same base name: the participants' own names, which are unique, tell them apart.
             string name = taken.Add(artifact.Name) ? artifact.Name : participant.Name;
-            if (name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal) || name.Contains('\0', StringComparison.Ordinal))
+            if (name is "" or "." or ".." || name.AsSpan().ContainsAny('/', '\0'))
             {
                 throw new BackupException(
                     BackupFault.RunDamaged, $"the artifact of {participant.Name} wants to be restored as \"{name}\"");

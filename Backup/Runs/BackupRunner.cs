@@ -68,8 +68,8 @@ internal sealed class BackupRunner
         catch (Exception e)
         {
             // Everything, because the thread above this has nobody to pass a bug on to, and a run that ends without a
-            // word is the worst of all. After a failed write, sync or close the kernel may have dropped what it could not write and would call
-            // the next sync a success. Nothing is retried, and everything that this run wrote goes.
+            // word is the worst of all. After a failed write, sync or close the kernel may have dropped what it could
+            // not write, and would call the next sync a success: nothing is retried, and all that this run wrote goes.
             bool expected = e is IOException or UnauthorizedAccessException or BackupException;
             string why = expected ? e.Message : $"internal error: {e.GetType().Name}: {e.Message}";
             return Abandon(directory, RunStatus.Failed, why, keepChunks: false);

@@ -1,0 +1,210 @@
+using System.Text.Json;
+using Backupd.Backup;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Runs;
+using Backupd.Cli;
+using Backupd.Cli.Client;
+using Backupd.Protocol.Server;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Cli;
+
+[TestClass]
+public sealed class CommandLineTests
+{
+    private static readonly string[] Verbs =
+    [
+        "once", "restore", "validate", "list", "show", "export", "serve", "run", "watch", "status", "cancel", "call",
+        "listen", "token", "config", "version",
+    ];
+
+    [TestMethod]
+    public async Task Every_verb_explains_itself()
+    {
+        using TempDirectory directory = new();
+        (int code, string output, _) = await Run(directory, "--help");
+        Assert.AreEqual(0, code);
+        foreach (string verb in Verbs)
+        {
+            Assert.Contains($"\n  {verb}", output);
+            (int verbCode, string text, _) = await Run(directory, verb, "--help");
+            Assert.AreEqual(0, verbCode);
+            Assert.Contains(verb, text);
+        }
+    }
+
+    [TestMethod]
+    [DataRow("nonsense")]
+    [DataRow("once")]
+    [DataRow("once", "/etc")]
+    [DataRow("once", "--to", "d")]
+    [DataRow("once", "/no/such/path", "--to", "d")]
+    [DataRow("once", "/etc", "--to", "d", "--progress", "fancy")]
+    [DataRow("once", "/etc", "/usr", "--to", "d", "--name", "x")]
+    [DataRow("once", "--to", "d", "--command", "x")]
+    [DataRow("once", "--to", "d", "--", "ls")]
+    [DataRow("once", "/etc", "--to", "d", "--addr", "x")]
+    [DataRow("restore", "latest")]
+    [DataRow("restore", "not-a-run", "--to", "x")]
+    [DataRow("show", "latest", "--files", "--json")]
+    [DataRow("run", "--trigger", "cron")]
+    [DataRow("token", "new")]
+    [DataRow("token", "new", "--role", "boss", "--days", "1")]
+    [DataRow("token", "new", "--role", "admin", "--days", "0")]
+    [DataRow("status", "--addr", "nowhere")]
+    public async Task What_cannot_be_understood_exits_2_and_says_why(params string[] arguments)
+    {
+        using TempDirectory directory = new();
+        (int code, _, string error) = await Run(directory, arguments);
+        Assert.AreEqual(2, code, error);
+        Assert.IsGreaterThan(5, error.Length);
+        Assert.IsFalse(Directory.Exists(directory["d"]) || Directory.Exists("d"), "nothing was made");
+    }
+
+    [TestMethod]
+    public async Task A_missing_daemon_is_13_a_bad_configuration_78_and_an_unknown_run_10()
+    {
+        using TempDirectory directory = new();
+        Assert.AreEqual(13, (await Run(directory, "status")).Code);
+        directory.Write("bad.json", "{\"stor\":1}");
+        (int code, _, string error) = await Run(directory, "status", "--config", directory["bad.json"]);
+        Assert.AreEqual(78, code);
+        Assert.Contains("did you mean \"store\"?", error);
+        directory.Write("src/f", "x");
+        Assert.AreEqual(0, (await Run(directory, "once", directory["src"], "--to", directory["s"], "--quiet")).Code);
+        Assert.AreEqual(10, (await Run(directory, "show", directory["s/20260102-030405-000001"])).Code);
+    }
+
+    [TestMethod]
+    public async Task Once_list_show_validate_export_and_restore_work_together()
+    {
+        using TempDirectory directory = new();
+        new TreeBuilder(5).Fill(directory["src"], 40, 20_000);
+        string store = directory["store"];
+        (int code, string output, string error) = await Run(
+            directory, "once", directory["src"], "--to", store, "--json", "--progress", "plain");
+        Assert.AreEqual(0, code, error);
+        Assert.Contains("100% backup completed", error);
+        string id = JsonDocument.Parse(output).RootElement.GetProperty("run_id").GetString()!;
+        Assert.Contains(id, (await Run(directory, "list", store)).Output);
+        Assert.Contains("completed", (await Run(directory, "list", store, "--json")).Output);
+        Assert.Contains("validated", (await Run(directory, "show", $"{store}/latest")).Output);
+        Assert.Contains("src/", (await Run(directory, "show", $"{store}/completed/{id}", "--files")).Output);
+        Assert.AreEqual(0, (await Run(directory, "validate", $"{store}/{id}")).Code);
+        Assert.AreEqual(0, (await Run(directory, "restore", $"{store}/latest", "--to", directory["back"])).Code);
+        Assert.IsEmpty(TreeComparer.Differences(directory["src"], directory["back/src"]));
+        (int again, _, string refused) = await Run(directory, "restore", $"{store}/latest", "--to", directory["back"]);
+        Assert.AreEqual(2, again);
+        Assert.Contains("--overwrite", refused);
+    }
+
+    [TestMethod]
+    public async Task A_partial_once_exits_3_and_damage_exits_4()
+    {
+        using TempDirectory directory = new();
+        directory.Write("src/f", "x");
+        string store = directory["store"];
+        (int code, _, string error) = await Run(
+            directory, "once", directory["src"], "--to", store, "--command", "bad", "--", "false");
+        Assert.AreEqual(3, code, error);
+        Assert.Contains("1 of 2 participants are safe", error);
+        (int validated, _, _) = await Run(directory, "validate", $"{store}/latest", "--participant", "src");
+        Assert.AreEqual(0, validated);
+        foreach (string chunk in Directory.GetFiles(store + "/chunks", "*", SearchOption.AllDirectories))
+        {
+            File.Delete(chunk);
+        }
+        (int damaged, _, string why) = await Run(directory, "validate", $"{store}/latest", "--participant", "src");
+        Assert.AreEqual(4, damaged);
+        Assert.Contains("is missing", why);
+    }
+
+    [TestMethod]
+    public async Task A_client_talks_to_a_daemon_through_every_verb()
+    {
+        await using TestServer server = new(new CommandParticipant("good", true, ["echo", "x"]));
+        using TempDirectory directory = new();
+        string address = $"unix:{server.SocketPath}";
+        Assert.AreEqual(0, (await Run(directory, "run", "--addr", address, "--progress", "json")).Code);
+        (int code, string output, _) = await Run(directory, "run", "good", "--addr", address, "--json", "--quiet");
+        Assert.AreEqual(0, code);
+        Assert.Contains("\"type\":\"scoped\"", output);
+        Assert.Contains("completed", (await Run(directory, "status", "--addr", address)).Output);
+        Assert.AreEqual("idle", JsonDocument.Parse((await Run(directory, "status", "--json", "--addr", address)).Output)
+            .RootElement.GetProperty("phase").GetString());
+        Assert.AreEqual(1, (await Run(directory, "cancel", "--addr", address)).Code);
+        Assert.AreEqual(2, (await Run(directory, "run", "nobody", "--addr", address)).Code);
+        (int unknown, string reply, _) = await Run(directory, "call", "Nope", "--addr", address);
+        Assert.AreEqual(2, unknown);
+        Assert.Contains("RET_INVALID_METHOD", reply);
+        Assert.AreEqual(2, (await Run(directory, "call", "Ping", "{", "--addr", address)).Code);
+        string tcp = server.Server.TcpEndPoint!.ToString();
+        Assert.AreEqual(12, (await Run(directory, "status", "--addr", tcp)).Code);
+        directory.Write("token", TestServer.Token() + "\n");
+        Assert.AreEqual(0, (await Run(directory, "status", "--addr", tcp, "--token-file", directory["token"])).Code);
+    }
+
+    [TestMethod]
+    public async Task A_new_token_is_printed_alone_and_the_secret_is_made_once_for_its_owner_only()
+    {
+        using TempDirectory directory = new();
+        directory.Write("c.json", $"{{\"store\":\"{directory["s"]}\",\"listen\":{{\"tokenSecretFile\":\"{directory["k/token.key"]}\"}}}}");
+        (int code, string first, _) = await Run(
+            directory, "token", "new", "--role", "manager", "--days", "2", "--config", directory["c.json"]);
+        Assert.AreEqual(0, code);
+        byte[] secret = await File.ReadAllBytesAsync(directory["k/token.key"], CancellationToken.None);
+        Assert.AreEqual(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(directory["k/token.key"]));
+        AccessToken? token = AccessToken.Verify(System.Text.Encoding.ASCII.GetBytes(first.Trim()), secret.AsSpan(0, secret.Length - 1));
+        Assert.AreEqual(SessionRole.Manager, token!.Role);
+        await Run(directory, "token", "new", "--role", "admin", "--days", "2", "--config", directory["c.json"]);
+        CollectionAssert.AreEqual(secret, await File.ReadAllBytesAsync(directory["k/token.key"], CancellationToken.None));
+        File.SetUnixFileMode(directory["k/token.key"], (UnixFileMode)0b110_100_100);
+        (int open, _, string error) = await Run(
+            directory, "token", "new", "--role", "admin", "--days", "2", "--config", directory["c.json"]);
+        Assert.AreEqual(2, open);
+        Assert.Contains("chmod 600", error);
+    }
+
+    [TestMethod]
+    public void Every_fault_status_and_symbol_has_an_exit_code()
+    {
+        foreach (BackupFault fault in Enum.GetValues<BackupFault>())
+        {
+            Assert.AreNotEqual(ExitCode.Ok, ExitCodes.Of(fault));
+        }
+        foreach (RunStatus status in Enum.GetValues<RunStatus>())
+        {
+            Assert.AreEqual(status is RunStatus.Completed or RunStatus.Running, ExitCodes.Of(status) == ExitCode.Ok);
+        }
+        foreach (ErrorSymbol symbol in ErrorSymbol.All)
+        {
+            Assert.AreNotEqual(ExitCode.Ok, ExitCodes.OfSymbol(symbol.Name));
+        }
+        Assert.AreEqual(ExitCode.Busy, ExitCodes.OfSymbol("BACKUP_RUN_ACTIVE"));
+        Assert.AreEqual(ExitCode.Denied, ExitCodes.OfSymbol("RET_UNAUTHORIZED"));
+    }
+
+    [TestMethod]
+    [DataRow("unix:/run/x.sock", true)]
+    [DataRow("127.0.0.1:8620", true)]
+    [DataRow("[::1]:8620", true)]
+    [DataRow("localhost:1", true)]
+    [DataRow("unix:", false)]
+    [DataRow("localhost", false)]
+    [DataRow("localhost:0", false)]
+    [DataRow("localhost:99999", false)]
+    [DataRow(":8620", false)]
+    public void Addresses_are_a_unix_path_or_host_and_port(string text, bool valid) =>
+        Assert.AreEqual(valid, DaemonAddress.TryParse(text) is not null);
+
+    private static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
+    {
+        await using StringWriter output = new();
+        await using StringWriter error = new();
+        Places places = Places.Of(isRoot: false, name => name == "HOME" ? home.Path : null);
+        CliContext context = new(
+            CommandLine.Version, places, TextWriter.Synchronized(output), TextWriter.Synchronized(error), TimeProvider.System);
+        int code = await Deadline.Of(CommandLine.RunAsync(arguments, context), string.Join(' ', arguments));
+        return (code, output.ToString(), error.ToString());
+    }
+}

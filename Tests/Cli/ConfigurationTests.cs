@@ -1,0 +1,161 @@
+using System.Text;
+using Backupd.Backup.Participants;
+using Backupd.Cli;
+using Backupd.Cli.Configuration;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Cli;
+
+[TestClass]
+public sealed class ConfigurationTests
+{
+    private static readonly Places Places = Places.Of(isRoot: true, _ => null);
+
+    [TestMethod]
+    public void The_documented_example_is_understood()
+    {
+        DaemonConfiguration configuration = Read("""
+            {
+              "store": "/var/lib/backupd/backups",
+              "listen": { "socket": "/run/backupd/backupd.sock", "group": "backupd", "tcp": "127.0.0.1:8620",
+                          "tokenSecretFile": "/var/lib/backupd/token.key" },   // a comment
+              "participants": {
+                "etc":   { "directory": "/etc", "exclude": ["*.bak", "cache/"], "oneFileSystem": false, "unreadable": "warn" },
+                "app":   { "sqlite": "/srv/app/app.db" },
+                "note":  { "file": "/srv/note.txt" },
+                "pg":    { "command": ["pg_dump", "-Fc", "shop"], "user": "postgres", "timeout": "30m", "minBytes": 100, "critical": false },
+              },
+              "timeout": "6h", "validate": "cold",
+            }
+            """);
+        Assert.AreEqual("/var/lib/backupd/backups", configuration.Store);
+        Assert.AreEqual("127.0.0.1:8620", configuration.Tcp!.ToString());
+        Assert.AreEqual("backupd", configuration.Group);
+        Assert.IsTrue(configuration.ValidateCold);
+        Assert.AreEqual(TimeSpan.FromHours(6), configuration.Timeout);
+        Assert.HasCount(4, configuration.Participants);
+        DirectoryParticipant etc = (DirectoryParticipant)configuration.Participants[0];
+        CollectionAssert.AreEqual((string[])["*.bak", "cache/"], etc.Excludes.ToArray());
+        Assert.IsTrue(etc is { Critical: true, OneFileSystem: false, UnreadableIsWarning: true });
+        CommandParticipant pg = (CommandParticipant)configuration.Participants[3];
+        Assert.IsTrue(pg is { User: "postgres", MinBytes: 100, Critical: false });
+        Assert.AreEqual(TimeSpan.FromMinutes(30), pg.Timeout);
+    }
+
+    [TestMethod]
+    [DataRow("{\"store\":\"/s\",\"tiemout\":\"1h\"}", "f:1:15:", "unknown key \"tiemout\"; did you mean \"timeout\"?")]
+    [DataRow("{\"Store\":\"/s\"}", "f:1:2:", "did you mean \"store\"?")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[]}", "f:1:15:", "unknown key \"schedules\"")]
+    [DataRow("{\"store\":\"/s\",\"xyzzy\":1}", "f:1:15:", "unknown key \"xyzzy\"\n")]
+    [DataRow("{\"store\":\"/s\",\n  \"store\":\"/t\"}", "f:2:3:", "stands twice")]
+    [DataRow("{}", "f:1:1:", "\"store\" is missing")]
+    [DataRow("[]", "f:1:1:", "must be an object")]
+    [DataRow("", "f:1:1:", "")]
+    [DataRow("{\"store\":\"/s\"", "f:1:14:", "not JSON")]
+    [DataRow("{\"store\":\"/s\"} x", "f:1:16:", "not JSON")]
+    [DataRow("{\"store\":\"/s\"} {}", "f:1:16:", "")]
+    [DataRow("{\"store\":\"relative\"}", "f:1:10:", "absolute path")]
+    [DataRow("{\"store\":5}", "f:1:10:", "text in quotation marks")]
+    [DataRow("{\"store\":\"/s\",\"timeout\":\"soon\"}", "f:1:25:", "duration")]
+    [DataRow("{\"store\":\"/s\",\"timeout\":60}", "f:1:25:", "text in quotation marks")]
+    [DataRow("{\"store\":\"/s\",\"validate\":\"hot\"}", "f:1:26:", "\"new\" or \"cold\"")]
+    [DataRow("{\"store\":\"/s\",\"listen\":[]}", "f:1:24:", "must be an object")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tls\":\"auto\"}}", "f:1:25:", "unknown key \"tls\"")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"0.0.0.0:8620\"}}", "f:1:31:", "loopback")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"127.0.0.1\"}}", "f:1:31:", "port")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"127.0.0.1:99999\"}}", "f:1:31:", "port")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"socket\":\"run/x\"}}", "f:1:34:", "absolute path")]
+    [DataRow("{\"store\":\"/s\",\"participants\":[]}", "f:1:30:", "must be an object")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a/b\":{}}}", "f:1:31:", "begins with a letter or digit")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{}}}", "f:1:35:", "a says nothing to back up")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\"},\"a\":{\"file\":\"/y\"}}}", "f:1:49:", "stands twice")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"directory\":\"/x\",\"sqlite\":\"/y\"}}}", "f:1:53:", "make two participants")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"sqlite\":\"/y\",\"exclude\":[]}}}", "f:1:50:", "means nothing for a sqlite")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"exclude\":[],\"sqlite\":\"/y\"}}}", "f:1:49:", "means nothing for a sqlite")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"directory\":\"/x\",\"user\":\"u\"}}}", "f:1:53:", "means nothing for a directory")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[]}}}", "f:1:46:", "a program and its arguments")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":\"ls\"}}}", "f:1:46:", "array of texts")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[\"ls\"],\"minBytes\":-1}}}", "f:1:64:", "whole number")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"critical\":\"yes\"}}}", "f:1:59:", "true or false")]
+    public void A_refusal_names_the_place_and_what_to_do(string text, string place, string what)
+    {
+        ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(() => Read(text));
+        Assert.StartsWith(place, e.Message);
+        Assert.Contains(what, e.Message);
+        Assert.EndsWith("^", e.Message);
+    }
+
+    [TestMethod]
+    public void The_caret_points_at_the_place_also_behind_characters_of_several_bytes()
+    {
+        ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(
+            () => Read("{\n  \"store\": \"/särver\", \"colour\": 1\n}"));
+        Assert.AreEqual(
+            "f:2:23: unknown key \"colour\"\n      \"store\": \"/särver\", \"colour\": 1\n                          ^", e.Message);
+    }
+
+    [TestMethod]
+    public void Without_a_file_the_default_is_served_and_a_missing_named_file_is_refused()
+    {
+        using TempDirectory directory = new();
+        Places places = Places.Of(isRoot: false, name => name == "HOME" ? directory.Path : null);
+        DaemonConfiguration configuration = DaemonConfiguration.Load(null, places);
+        Assert.AreEqual(directory[".local/state/backupd/backups"], configuration.Store);
+        Assert.AreEqual("127.0.0.1:8620", configuration.Tcp!.ToString());
+        Assert.IsEmpty(configuration.Participants);
+        Assert.ThrowsExactly<ConfigurationException>(() => DaemonConfiguration.Load(directory["none"], places));
+    }
+
+    [TestMethod]
+    public void Every_key_of_the_table_is_documented()
+    {
+        string document = File.ReadAllText(Sources.PathOf("docs/configuration.md"));
+        foreach (ConfigurationKey key in ConfigurationKeys.All)
+        {
+            Assert.Contains($"`{key.Name}`", document);
+        }
+    }
+
+    [TestMethod]
+    [DataRow("90s", 90)]
+    [DataRow("30m", 1800)]
+    [DataRow("1h30m", 5400)]
+    [DataRow("2d", 172800)]
+    [DataRow("", 0)]
+    [DataRow("0s", 0)]
+    [DataRow("5", 0)]
+    [DataRow("h", 0)]
+    [DataRow("-1h", 0)]
+    [DataRow("1 h", 0)]
+    [DataRow("1w", 0)]
+    [DataRow("367d", 0)]
+    [DataRow("99999999999s", 0)]
+    public void Durations_are_read_as_people_write_them(string text, int seconds)
+    {
+        Assert.AreEqual(seconds > 0, Durations.TryParse(text, out TimeSpan duration));
+        if (seconds > 0)
+        {
+            Assert.AreEqual(seconds, (int)duration.TotalSeconds);
+        }
+    }
+
+    [TestMethod]
+    public void Places_follow_the_xdg_directories()
+    {
+        Dictionary<string, string> environment = new()
+        {
+            ["HOME"] = "/home/u",
+            ["XDG_STATE_HOME"] = "/state",
+            ["XDG_CONFIG_HOME"] = "relative/is/ignored",
+            ["XDG_RUNTIME_DIR"] = "/run/user/7",
+        };
+        Places places = Places.Of(isRoot: false, name => environment.GetValueOrDefault(name));
+        Assert.AreEqual("/home/u/.config/backupd/backupd.json", places.Config);
+        Assert.AreEqual("/state/backupd/backups", places.Store);
+        Assert.AreEqual("/run/user/7/backupd/backupd.sock", places.Socket);
+        Assert.AreEqual("/etc/backupd/backupd.json", Places.Config);
+    }
+
+    private static DaemonConfiguration Read(string text) =>
+        ConfigurationReader.Read(Encoding.UTF8.GetBytes(text), "f", Places);
+}
