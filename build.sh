@@ -119,7 +119,7 @@ finish() {
 }
 
 # counter FILE NAME
-counter() { sed -n 's/.*<Counters [^>]*[ ]'"$2"'="\([0-9]*\)".*/\1/p' "$1" | head -n 1; }
+counter() { sed -n 's/.*<Counters[^>]* '"$2"'="\([0-9]*\)".*/\1/p' "$1" | head -n 1; }
 
 run_tests() {
     trap finish EXIT

@@ -64,7 +64,8 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
     public Task Completion => _completion.Task;
 
-    /// <summary>Binds and begins to accept. Throws a BackupException with a clear sentence when an address cannot be had.</summary>
+    /// <summary>Binds and begins to accept.</summary>
+    /// <exception cref="BackupException">An address cannot be had, or is refused; the message says why.</exception>
     public void Start()
     {
         if (_options.TokenSecret.Length < AccessToken.MinSecretBytes)

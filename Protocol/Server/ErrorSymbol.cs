@@ -3,7 +3,8 @@ using Backupd.Backup.Runs;
 
 namespace Backupd.Protocol.Server;
 
-/// <summary>An error of the protocol: its word and its HTTP-like status. One table; docs/protocol.md is held against it.</summary>
+/// <summary>An error of the protocol: its word and its HTTP-like status. One table; a test holds docs/protocol.md against
+/// it.</summary>
 /// <param name="Name">The member <c>error</c> of a reply.</param>
 /// <param name="Status">The member <c>status</c> of a reply.</param>
 public sealed record ErrorSymbol(string Name, int Status)

@@ -77,7 +77,9 @@ internal readonly ref struct RequestData
     internal bool Has(string member) => _data.TryGetProperty(member, out _);
 
     private RequestException Missing(string member, string what) =>
-        new(ErrorSymbol.InvalidData, _given ? $"data.{member} is missing: {what}" : $"data is missing: it holds {member}, {what}");
+        new(
+            ErrorSymbol.InvalidData,
+            _given ? $"data.{member} is missing: {what}" : $"data is missing: it holds {member}, {what}");
 
     private static RequestException Wrong(string member, string what) =>
         new(ErrorSymbol.InvalidData, $"data.{member} must be {what}");
