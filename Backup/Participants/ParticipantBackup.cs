@@ -45,8 +45,30 @@ internal static class ParticipantBackup
         return (status.Device, status.Inode);
     }
 
+    // A store that is asked to hold itself would grow with every run.
+    private static void RefuseWithinStore(string root, BackupStore store)
+    {
+        (ulong, ulong) storeIdentity = Identity(store.Directory);
+        (ulong, ulong) last = default;
+        // Up to the root, which is its own parent. The kernel resolves each step, links and mounts included.
+        for (string path = root; ; path += "/..")
+        {
+            (ulong, ulong) identity = Identity(path);
+            if (identity == storeIdentity)
+            {
+                throw new IOException($"{root} lies in the backup store {store.Directory}");
+            }
+            if (identity == last)
+            {
+                return;
+            }
+            last = identity;
+        }
+    }
+
     private static ParticipantOutcome Run(DirectoryParticipant directory, ParticipantContext context)
     {
+        RefuseWithinStore(directory.Root, context.Store);
         using DirectoryBackup backup = new(directory.Root, RulesOf(directory, context.Store), context);
         (ArtifactTotals totals, ImmutableArray<ListingChunk> listing) = backup.Run();
         WalkCounts counts = backup.Counts;

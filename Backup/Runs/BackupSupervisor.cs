@@ -88,19 +88,18 @@ public sealed class BackupSupervisor : IDisposable
     public StartedRun Start(RunRequest request)
     {
         ImmutableArray<ParticipantDefinition> participants = Select(request.Participants);
-        ActiveRun active;
-        lock (_lock)
-        {
-            if (_stopping)
-            {
-                throw new BackupException(BackupFault.ShuttingDown, "backupd is stopping");
-            }
-            // The id is filled in below; nobody else can get as far, because the store is locked.
-            active = new ActiveRun(TakeExclusive(), Settings.Timeout, _time);
-            _active = active;
-        }
+        // Whoever holds the store's lock is the only one to get past this line.
+        ActiveRun active = new(StoreLock.TryExclusive(Store) ?? throw Busy(), Settings.Timeout, _time);
         try
         {
+            lock (_lock)
+            {
+                if (_stopping)
+                {
+                    throw new BackupException(BackupFault.ShuttingDown, "backupd is stopping");
+                }
+                _active = active;
+            }
             RunPlan plan = OnDisk(() => Plan(request, participants));
             active.Id = plan.Run.Id;
             ProgressTracker progress = new(Progress, plan.Run, participants, _time);
@@ -215,8 +214,6 @@ public sealed class BackupSupervisor : IDisposable
         }
         active.Dispose();
     }
-
-    private StoreLock TakeExclusive() => StoreLock.TryExclusive(Store) ?? throw Busy();
 
     private BackupException Busy()
     {

@@ -119,7 +119,4 @@ public enum ParticipantPhase
 
     /// <summary>Ended with an error.</summary>
     [JsonStringEnumMemberName("failed")] Failed,
-
-    /// <summary>Being written back.</summary>
-    [JsonStringEnumMemberName("restore")] Restore,
 }

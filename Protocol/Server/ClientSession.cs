@@ -30,7 +30,9 @@ internal sealed class ClientSession : IDisposable
     private Task? _pump;
     private CancellationTokenSource _deadline = new();
     private long _lineBegan;
-    private bool _endAfterReply;
+
+    // Set when the client is sent away, also from outside.
+    private volatile bool _endAfterReply;
 
     /// <param name="socket">Connected; owned by the session.</param>
     /// <param name="context">What sessions share.</param>
@@ -71,10 +73,23 @@ internal sealed class ClientSession : IDisposable
         finally
         {
             Close();
-            if (_pump is not null)
-            {
-                await _pump;
-            }
+            await _work;
+            await (_pump ?? Task.CompletedTask);
+            await _output.EndAsync();
+        }
+    }
+
+    /// <summary>Asks the session to end: what was asked is finished and sent, nothing more is taken.</summary>
+    internal void End()
+    {
+        _endAfterReply = true;
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Receive);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Gone already, which is what was wanted.
         }
     }
 
@@ -312,10 +327,8 @@ internal sealed class ClientSession : IDisposable
                 Close();
                 return;
             }
-            // Not awaited: the output keeps the task, and its failures end in it.
-            Task sending = _output.FlushAsync();
+            _output.BeginFlush();
             await Task.WhenAny(changed, _closed.Task);
-            GC.KeepAlive(sending);
         }
     }
 
@@ -334,7 +347,10 @@ internal sealed class ClientSession : IDisposable
             await Task.WhenAny(changed, _closed.Task, woken);
             await wake.CancelAsync();
         }
-        // A farewell that lets the last bytes arrive before the connection goes.
-        _socket.Shutdown(SocketShutdown.Send);
+        if (!_closed.Task.IsCompleted)
+        {
+            // A farewell that lets the last bytes arrive before the connection goes.
+            _socket.Shutdown(SocketShutdown.Send);
+        }
     }
 }

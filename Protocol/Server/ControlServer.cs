@@ -29,6 +29,7 @@ public sealed record ControlServerOptions
 public sealed class ControlServer : IAsyncDisposable
 {
     private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan EndPause = TimeSpan.FromSeconds(2);
 
     private readonly ControlServerOptions _options;
     private readonly EventLog _log;
@@ -99,16 +100,24 @@ public sealed class ControlServer : IAsyncDisposable
             listener.Dispose();
         }
         await Task.WhenAll(_accepting);
-        Task[] sessions;
+        ClientSession[] sessions;
+        Task ended;
         lock (_lock)
         {
-            foreach (ClientSession session in _sessions.Keys)
-            {
-                session.Close();
-            }
-            sessions = [.. _sessions.Values];
+            sessions = [.. _sessions.Keys];
+            ended = Task.WhenAll(_sessions.Values);
         }
-        await Task.WhenAll(sessions);
+        foreach (ClientSession session in sessions)
+        {
+            session.End();
+        }
+        // Those that do not read are not waited for longer.
+        await Task.WhenAny(ended, Task.Delay(EndPause, _time));
+        foreach (ClientSession session in sessions)
+        {
+            session.Close();
+        }
+        await ended;
         if (_options.SocketPath is string path && _listeners.Count > 0)
         {
             File.Delete(path);

@@ -142,6 +142,18 @@ internal sealed class SessionOutput
         return sender;
     }
 
+    /// <summary>The same without waiting. The send is kept and waited for by <see cref="EndAsync"/>.</summary>
+    internal void BeginFlush() => _ = FlushAsync();
+
+    /// <summary>Waits for the last send, which ends with the connection at the latest.</summary>
+    internal Task EndAsync()
+    {
+        lock (_lock)
+        {
+            return _sender;
+        }
+    }
+
     /// <summary>Waits until little enough is left that more replies may be made.</summary>
     internal async Task WaitForRoomAsync()
     {

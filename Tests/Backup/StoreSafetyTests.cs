@@ -116,6 +116,18 @@ public sealed class StoreSafetyTests
     }
 
     [TestMethod]
+    public async Task A_store_is_not_backed_up_into_itself()
+    {
+        using Engine engine = new();
+        using BackupSupervisor supervisor = new(
+            engine.Store, [new DirectoryParticipant("self", true, engine.Store.ChunksDirectory)], new EngineSettings(),
+            TimeProvider.System);
+        BackupRun run = await Deadline.Of(supervisor.Start(new RunRequest(RunTrigger.Manual, [])).Completion, "the run");
+        Assert.AreEqual(RunStatus.Failed, run.Status);
+        Assert.Contains("lies in the backup store", run.ErrorSummary);
+    }
+
+    [TestMethod]
     public void A_store_of_a_newer_format_is_refused()
     {
         using TempDirectory directory = new();

@@ -399,6 +399,28 @@ public sealed class SessionTests
     }
 
     [TestMethod]
+    public async Task A_server_that_stops_cancels_the_run_and_still_answers_who_waits_for_it()
+    {
+        using Gate gate = new();
+        await using TestServer server = new(gate.Participant("gate"));
+        using TestClient starter = await server.ConnectAsync();
+        using TestClient subscriber = await server.ConnectAsync();
+        await subscriber.CallAsync("SubscribeAll");
+        await starter.SendAsync(starter.Line("StartFullBackup") + "\r\n");
+        await gate.Entered();
+        await Task.Run(server.Engine.Supervisor.Dispose);
+        await Deadline.Of(server.Server.StopAsync(), "the server to stop");
+        Assert.Contains("BACKUP_RUN_CANCELLED", await starter.ReadLineAsync("the reply") ?? "");
+        Assert.IsNull(await starter.ReadLineAsync("the end"));
+        string last = "";
+        while (await subscriber.ReadLineAsync("the events") is string line)
+        {
+            last = line;
+        }
+        Assert.Contains("\"status\":\"cancelled\"", last);
+    }
+
+    [TestMethod]
     public async Task An_address_off_the_loopback_is_refused()
     {
         await using TestServer server = new();
