@@ -13,6 +13,7 @@ internal sealed class StoreLock : IDisposable
     private const int Shared = 1;
     private const int Exclusive = 2;
     private const int NonBlocking = 4;
+    private const int Unlock = 8;
 
     private readonly SafeFileHandle _file;
 
@@ -30,7 +31,13 @@ internal sealed class StoreLock : IDisposable
             BackupFault.StoreBusy, $"a backup is running in {store.Directory}; try again when it has ended");
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        // Not left to the close alone: a child that another thread has forked and that has not reached its exec yet
+        // shares the open file, and would hold the lock for that moment.
+        _ = Libc.Flock(Posix.Number(_file), Unlock);
+        _file.Dispose();
+    }
 
     private static StoreLock? TryTake(BackupStore store, int operation)
     {
