@@ -45,7 +45,9 @@ public sealed record Places
             Config = Path.Combine(
                 Absolute(environment("XDG_CONFIG_HOME")) ?? Path.Combine(home, ".config"), "backupd/backupd.json"),
             State = state,
-            Socket = Path.Combine(Absolute(environment("XDG_RUNTIME_DIR")) ?? state, "backupd/backupd.sock"),
+            Socket = Absolute(environment("XDG_RUNTIME_DIR")) is string runtime
+                ? Path.Combine(runtime, "backupd/backupd.sock")
+                : Path.Combine(state, "backupd.sock"),
         };
     }
 

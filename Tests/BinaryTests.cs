@@ -69,7 +69,7 @@ public sealed class BinaryTests
     {
         using TempDirectory directory = new();
         directory.Write("c.json", $$"""
-            { "store": "{{directory["s"]}}", "listen": { "socket": "{{directory["b.sock"]}}", "tokenSecretFile": "{{directory["k"]}}" },
+            { "store": "{{directory["s"]}}", "listen": { "socket": "{{directory["b.sock"]}}", "tcp": "", "tokenSecretFile": "{{directory["k"]}}" },
               "participants": { "who": { "command": ["id", "-un"], "user": "nobody" } } }
             """);
         using Daemon daemon = await Daemon.StartAsync(directory["c.json"], directory["b.sock"]);
@@ -86,7 +86,7 @@ public sealed class BinaryTests
         random.NextBytes(noise);
         new TreeBuilder(1).Fill(directory["src/tree"], 300, 20_000);
         string config = directory.Write("c.json", $$"""
-            { "store": "{{directory["s"]}}", "listen": { "socket": "{{directory["b.sock"]}}", "tokenSecretFile": "{{directory["k"]}}" },
+            { "store": "{{directory["s"]}}", "listen": { "socket": "{{directory["b.sock"]}}", "tcp": "", "tokenSecretFile": "{{directory["k"]}}" },
               "participants": { "src": { "directory": "{{directory["src"]}}" } } }
             """);
         string earlier;

@@ -21,7 +21,7 @@ public sealed class RunExporter
         using StoreLock held = StoreLock.SharedOrBusy(Store);
         RunCatalog catalog = new(Store);
         BackupRun found = catalog.Get(run);
-        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Of(found, [participant]);
+        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(found, [participant]);
         ArtifactFile artifact = catalog.Artifact(found, chosen[0].Name);
         using ListingReader listing = new(Store, artifact);
         using ContentReader content = new(Store);

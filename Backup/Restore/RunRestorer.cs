@@ -15,7 +15,7 @@ public sealed record RestoreRequest
     /// <summary>The directory that receives one entry per participant, named after the source's base name.</summary>
     public required string TargetDirectory { get; init; }
 
-    /// <summary>Only these participants; empty for all that are ok.</summary>
+    /// <summary>Only these participants; empty for all that the run kept something of.</summary>
     public ImmutableArray<string> Participants { get; init; } = [];
 
     /// <summary>Existing files may be replaced; without it any existing entry is refused before anything is written.</summary>
@@ -27,9 +27,11 @@ public sealed record RestoreRequest
 /// <param name="Entries">Entries written.</param>
 /// <param name="Files">Regular files among them.</param>
 /// <param name="Bytes">Content bytes written.</param>
+/// <param name="Incomplete">What the run itself lacks, as sentences: participants that failed, wholly or in part.</param>
 /// <param name="Warnings">What could not be set (an owner without root, say), the first 100.</param>
 public sealed record RestoreOutcome(
-    ImmutableArray<string> Targets, long Entries, long Files, long Bytes, ImmutableArray<string> Warnings);
+    ImmutableArray<string> Targets, long Entries, long Files, long Bytes, ImmutableArray<string> Incomplete,
+    ImmutableArray<string> Warnings);
 
 /// <summary>Writes a run's content to a directory, every byte hashed before it is used.</summary>
 public sealed class RunRestorer
@@ -57,7 +59,7 @@ public sealed class RunRestorer
     {
         using StoreLock held = StoreLock.SharedOrBusy(Store);
         BackupRun run = _catalog.Get(request.Run);
-        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Of(run, request.Participants);
+        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(run, request.Participants);
         ImmutableArray<(ArtifactFile Artifact, string Target)> plan = Plan(run, chosen, request);
         try
         {
@@ -65,7 +67,15 @@ public sealed class RunRestorer
             ReadProgress reading = new(progress, run, RunPhase.Restore, $"restoring {run.Id}", _time);
             RestoreOutcome outcome = Restore(plan, request, reading, cancellation);
             reading.End();
-            return outcome;
+            return outcome with
+            {
+                Incomplete =
+                [
+                    .. run.Participants.Where(p => !p.Ok)
+                        .Where(p => request.Participants.IsEmpty || request.Participants.Contains(p.Name))
+                        .Select(p => $"{p.Name}: {p.Error}"),
+                ],
+            };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -94,7 +104,7 @@ public sealed class RunRestorer
         }
         tally.ThrowIfDamaged();
         return new RestoreOutcome(
-            [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, tally.Warnings);
+            [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, [], tally.Warnings);
     }
 
     private ImmutableArray<(ArtifactFile Artifact, string Target)> Plan(

@@ -128,17 +128,21 @@ public sealed class BackupSupervisor : IDisposable
     /// <summary>Re-reads everything of a run, from the disk and not the cache. Disk, long. Changes nothing.</summary>
     /// <param name="id">The run.</param>
     /// <param name="participants">Only these; empty for all. A partial run validates when only ok ones are named.</param>
+    /// <param name="incompleteToo">Take everything that the run kept, whatever its status.</param>
     /// <param name="progress">Where to publish progress; null for nowhere.</param>
     /// <param name="cancellation">Stops between chunks.</param>
     /// <returns>The run; everything in it is right.</returns>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged (detail names the first damaged
     /// artifact and how many there are), StoreBusy.</exception>
     public BackupRun Validate(
-        RunId id, ImmutableArray<string> participants, ProgressCell? progress, CancellationToken cancellation)
+        RunId id, ImmutableArray<string> participants, bool incompleteToo, ProgressCell? progress,
+        CancellationToken cancellation)
     {
         using StoreLock held = StoreLock.TryShared(Store) ?? throw Busy();
         BackupRun run = Catalog.Get(id);
-        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Of(run, participants);
+        ImmutableArray<ParticipantResult> chosen = incompleteToo
+            ? RestorableParticipants.Kept(run, participants)
+            : RestorableParticipants.Of(run, participants);
         ReadProgress reading = new(progress, run, RunPhase.Validate, $"validating {run.Id}", _time);
         return OnDisk(() =>
         {
@@ -200,6 +204,8 @@ public sealed class BackupSupervisor : IDisposable
         {
             // Old records of failures are in nobody's way; the next run tries again.
         }
+        // A daemon is idle most of its life: what the run has allocated goes back to the system now.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         // Free for the next operation first, then the ending: a client that sees it may start the next run at once.
         Release(active);
         progress.PublishEnding(run);

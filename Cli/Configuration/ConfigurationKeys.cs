@@ -23,7 +23,7 @@ public static class ConfigurationKeys
         new("", "validate", "new", "\"new\" reads new chunks back; \"cold\" from the disk and not the page cache"),
         new("listen", "socket", "the default place", "path of the Unix socket; \"\" for none"),
         new("listen", "group", "none", "members may use the Unix socket without a token"),
-        new("listen", "tcp", "none", "loopback address and port, 127.0.0.1:8620"),
+        new("listen", "tcp", "127.0.0.1:8620", "loopback address and port; \"\" for none"),
         new("listen", "tokenSecretFile", "the default place", "file with the key of access tokens, made when missing"),
         new(Participant, "directory", "", "back up this directory tree"),
         new(Participant, "file", "", "back up this file"),

@@ -43,7 +43,7 @@ public ref struct ConfigurationReader
 
     private DaemonConfiguration ReadFile()
     {
-        DaemonConfiguration configuration = DaemonConfiguration.Default(_places) with { File = _file, Tcp = null };
+        DaemonConfiguration configuration = DaemonConfiguration.Default(_places) with { File = _file };
         string? store = null;
         HashSet<string> seen = [];
         BeginObject("the file");
@@ -256,9 +256,13 @@ public ref struct ConfigurationReader
             : throw Error(place, $"this must hold {what}");
     }
 
-    private IPEndPoint Address()
+    private IPEndPoint? Address()
     {
         string text = Text();
+        if (text.Length == 0)
+        {
+            return null;
+        }
         int colon = text.LastIndexOf(':');
         bool valid = colon > 0 && IPEndPoint.TryParse(text, out IPEndPoint? address) && address.Port > 0;
         if (!valid)

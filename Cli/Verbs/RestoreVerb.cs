@@ -59,19 +59,24 @@ internal static class RestoreVerb
             {
                 Write(run.Run, outcome, context.Error);
             }
-            return (int)ExitCode.Ok;
+            return (int)(outcome.Incomplete.IsEmpty ? ExitCode.Ok : ExitCode.Partial);
         });
         return command;
     }
 
     private static void Write(RunId run, RestoreOutcome outcome, TextWriter output)
     {
+        string headline = outcome.Incomplete.IsEmpty ? "OK" : $"! PARTIAL (exit {(int)ExitCode.Partial})";
         output.WriteLine(
-            $"OK: {run} restored: {Units.Count(outcome.Files, "file")}, {Units.Bytes(outcome.Bytes)}, "
+            $"{headline}: {run} restored: {Units.Count(outcome.Files, "file")}, {Units.Bytes(outcome.Bytes)}, "
             + $"{outcome.Entries} entries in all");
         foreach (string target in outcome.Targets)
         {
             output.WriteLine($"  {Units.Printable(target)}");
+        }
+        foreach (string missing in outcome.Incomplete)
+        {
+            output.WriteLine($"  the run lacks something: {Units.Printable(missing)}");
         }
         const int shown = 10;
         foreach (string warning in outcome.Warnings.Take(shown))

@@ -32,6 +32,8 @@ internal static class ServeVerb
     {
         using Interrupts interrupts = new();
         EventLog log = new(context.Error);
+        // The secret first: it makes the state directory, which nobody else may look into.
+        byte[] secret = TokenSecret.ReadOrMake(configuration.TokenSecretFile);
         BackupStore store = BackupStore.OpenOrCreate(configuration.Store);
         EngineSettings settings = new()
         {
@@ -45,7 +47,7 @@ internal static class ServeVerb
             SocketPath = configuration.Socket.Length > 0 ? configuration.Socket : null,
             SocketGroup = configuration.Group,
             Tcp = configuration.Tcp,
-            TokenSecret = TokenSecret.ReadOrMake(configuration.TokenSecretFile),
+            TokenSecret = secret,
             Version = context.Version,
         };
         await using ControlServer server = new(serverOptions, supervisor, log, context.Time);

@@ -34,12 +34,17 @@ internal static class ValidateVerb
             using BackupSupervisor supervisor = new(run.Store, [], new EngineSettings(), context.Time);
             ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
             CancellationToken stop = interrupts.Token;
-            await LocalProgress.FollowAsync(
+            BackupRun read = await LocalProgress.FollowAsync(
                 supervisor.Progress,
-                Task.Run(() => supervisor.Validate(run.Run, participants, supervisor.Progress, stop), stop),
+                Task.Run(
+                    () => supervisor.Validate(run.Run, participants, incompleteToo: true, supervisor.Progress, stop), stop),
                 display);
             if (!options.Quiet(parsed))
             {
+                foreach (ParticipantResult bad in read.Participants.Where(p => !p.Ok))
+                {
+                    await context.Error.WriteLineAsync($"  the run lacks something: {bad.Name}: {Units.Printable(bad.Error)}");
+                }
                 await context.Error.WriteLineAsync($"OK: {run.Run} was read back from the disk, every byte is right");
             }
             return (int)ExitCode.Ok;

@@ -160,7 +160,7 @@ internal sealed class CommandDispatcher
         try
         {
             BackupRun run = _supervisor.Validate(
-                id, data.Texts("participants") ?? [], progress: null, CancellationToken.None);
+                id, data.Texts("participants") ?? [], incompleteToo: false, progress: null, CancellationToken.None);
             _log.Info($"run {id} was validated for {who}: all is well");
             return ReplyWriter.Reply(
                 request, new ValidateBackupRunReply(true, RunObject.From(run)).ToJson());

@@ -30,8 +30,10 @@ public sealed class BackupRunnerTests
         Assert.AreEqual(RunStatus.Partial, run.Status);
         Assert.AreEqual("bad: sh exit 3: reason", run.ErrorSummary);
         Assert.IsTrue(File.Exists(Path.Combine(engine.Restore(run, "back", "good"), "good")));
-        BackupException e = Assert.ThrowsExactly<BackupException>(() => engine.Restore(run, "all"));
+        Assert.IsTrue(File.Exists(Path.Combine(engine.Restore(run, "all"), "good")));
+        BackupException e = Assert.ThrowsExactly<BackupException>(() => engine.Restore(run, "none", "bad"));
         Assert.AreEqual(BackupFault.RunNotRestorable, e.Fault);
+        Assert.AreEqual(BackupFault.RunNotRestorable, Assert.ThrowsExactly<BackupException>(() => engine.Validate(run)).Fault);
     }
 
     [TestMethod]

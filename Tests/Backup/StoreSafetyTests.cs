@@ -176,7 +176,7 @@ public sealed class StoreSafetyTests
                 supervisor.Start(new RunRequest(RunTrigger.Manual, [])).Completion, "the run on the full disk");
             Assert.AreEqual(RunStatus.Failed, full.Status);
             Assert.Contains("No space left on device", full.ErrorSummary);
-            supervisor.Validate(first.Id, [], null, CancellationToken.None);
+            supervisor.Validate(first.Id, [], false, null, CancellationToken.None);
             Assert.IsEmpty(Directory.GetFiles(mount + "/s/failed", "*", SearchOption.AllDirectories)
                 .Where(f => Path.GetFileName(f).Length == 64));
         }

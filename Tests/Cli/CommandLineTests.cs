@@ -108,8 +108,13 @@ public sealed class CommandLineTests
             directory, "once", directory["src"], "--to", store, "--command", "bad", "--", "false");
         Assert.AreEqual(3, code, error);
         Assert.Contains("1 of 2 participants are safe", error);
-        (int validated, _, _) = await Run(directory, "validate", $"{store}/latest", "--participant", "src");
+        (int validated, _, string lacks) = await Run(directory, "validate", $"{store}/latest");
         Assert.AreEqual(0, validated);
+        Assert.Contains("the run lacks something: bad: false exit 1", lacks);
+        (int restored, _, string said) = await Run(directory, "restore", $"{store}/latest", "--to", directory["back"]);
+        Assert.AreEqual(3, restored);
+        Assert.Contains("PARTIAL", said);
+        Assert.AreEqual("x", await File.ReadAllTextAsync(directory["back/src/f"], CancellationToken.None));
         foreach (string chunk in Directory.GetFiles(store + "/chunks", "*", SearchOption.AllDirectories))
         {
             File.Delete(chunk);

@@ -95,6 +95,17 @@ public sealed class ConfigurationTests
     }
 
     [TestMethod]
+    public void Listening_has_defaults_and_can_be_turned_off()
+    {
+        Assert.AreEqual("127.0.0.1:8620", Read("{\"store\":\"/s\"}").Tcp!.ToString());
+        Assert.AreEqual(Places.Socket, Read("{\"store\":\"/s\"}").Socket);
+        Assert.AreEqual("[::1]:9", Read("{\"store\":\"/s\",\"listen\":{\"tcp\":\"[::1]:9\"}}").Tcp!.ToString());
+        DaemonConfiguration none = Read("{\"store\":\"/s\",\"listen\":{\"tcp\":\"\",\"socket\":\"\"}}");
+        Assert.IsNull(none.Tcp);
+        Assert.AreEqual("", none.Socket);
+    }
+
+    [TestMethod]
     public void Without_a_file_the_default_is_served_and_a_missing_named_file_is_refused()
     {
         using TempDirectory directory = new();
@@ -153,6 +164,9 @@ public sealed class ConfigurationTests
         Assert.AreEqual("/home/u/.config/backupd/backupd.json", places.Config);
         Assert.AreEqual("/state/backupd/backups", places.Store);
         Assert.AreEqual("/run/user/7/backupd/backupd.sock", places.Socket);
+        environment.Remove("XDG_RUNTIME_DIR");
+        Assert.AreEqual(
+            "/state/backupd/backupd.sock", Places.Of(isRoot: false, name => environment.GetValueOrDefault(name)).Socket);
         Assert.AreEqual("/etc/backupd/backupd.json", Places.Config);
     }
 

@@ -57,7 +57,7 @@ internal sealed class Engine : IDisposable
         return target;
     }
 
-    public BackupRun Validate(BackupRun run) => Supervisor.Validate(run.Id, [], null, CancellationToken.None);
+    public BackupRun Validate(BackupRun run) => Supervisor.Validate(run.Id, [], false, null, CancellationToken.None);
 
     /// <summary>Every chunk file of the store.</summary>
     public ImmutableArray<string> Chunks() =>
