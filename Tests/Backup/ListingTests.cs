@@ -93,7 +93,7 @@ public sealed class ListingTests
     [DataRow("[]", "")]
     public void A_line_that_is_not_an_entry_is_damage(string line, string hint)
     {
-        Exception e = Assert.Throws<Exception>(() => LineFields.Read(System.Text.Encoding.UTF8.GetBytes(line)).ToEntry());
+        Exception e = Assert.Throws<Exception>(() => ListingLine.Read(System.Text.Encoding.UTF8.GetBytes(line)).ToEntry());
         Assert.Contains(hint, e.Message);
     }
 

@@ -1,0 +1,220 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Backupd.Backup.Store;
+
+/// <summary>The members of one listing line while it is read.</summary>
+internal struct ListingLine
+{
+    private byte[]? _path;
+    private byte[]? _target;
+    private string? _mode;
+    private string? _mtime;
+    private string? _ctime;
+    private string? _inode;
+    private string? _sha256;
+    private string? _link;
+    private string? _device;
+    private uint _uid;
+    private uint _gid;
+    private long _size;
+    private bool _racy;
+    private ImmutableArray<Segment> _segments;
+    private ImmutableArray<Xattr> _xattrs;
+
+    internal string? Type { get; private set; }
+
+    /// <summary>Reads one line. Members that are not known are skipped: a later minor version may add some.</summary>
+    internal static ListingLine Read(ReadOnlySpan<byte> line)
+    {
+        ListingLine fields = new() { _segments = [], _xattrs = [] };
+        Utf8JsonReader reader = new(line);
+        Expect(ref reader, JsonTokenType.StartObject);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            fields.ReadMember(ref reader);
+        }
+        if (reader.TokenType != JsonTokenType.EndObject || reader.Read())
+        {
+            throw new JsonException("not one object");
+        }
+        return fields;
+    }
+
+    internal readonly ListingEntry ToEntry()
+    {
+        if (_path is null || Type is null || _mode is null || _mtime is null)
+        {
+            throw new FormatException("path, type, mode or mtime is missing");
+        }
+        (uint major, uint minor) = ParseDevice(_device);
+        ListingEntry entry = new()
+        {
+            Path = _path,
+            Type = ParseType(Type),
+            Mode = Convert.ToUInt32(_mode, 8) & 0xFFF,
+            Uid = _uid,
+            Gid = _gid,
+            Mtime = ParseTime(_mtime),
+            Ctime = _ctime is null ? default : ParseTime(_ctime),
+            Inode = _inode is null ? 0 : ulong.Parse(_inode, NumberStyles.None, CultureInfo.InvariantCulture),
+            Size = _size,
+            Sha256 = _sha256 ?? "",
+            Target = _target ?? [],
+            LinkId = _link ?? "",
+            DeviceMajor = major,
+            DeviceMinor = minor,
+            Xattrs = _xattrs,
+            Racy = _racy,
+            Segments = _segments,
+        };
+        return entry.Size >= 0 ? entry : throw new FormatException("a negative size");
+    }
+
+    internal readonly ListingEntry ToContinuation() => new()
+    {
+        Path = _path ?? throw new FormatException("path is missing"),
+        Type = EntryType.File,
+        Mode = 0,
+        Uid = 0,
+        Gid = 0,
+        Mtime = default,
+        Segments = _segments,
+    };
+
+    private void ReadMember(ref Utf8JsonReader reader)
+    {
+        if (reader.ValueTextEquals("path"u8)) { _path = Text(ref reader); }
+        else if (reader.ValueTextEquals("path_b64"u8)) { _path = Base64(ref reader); }
+        else if (reader.ValueTextEquals("type"u8)) { Type = String(ref reader); }
+        else if (reader.ValueTextEquals("mode"u8)) { _mode = String(ref reader); }
+        else if (reader.ValueTextEquals("uid"u8)) { reader.Read(); _uid = reader.GetUInt32(); }
+        else if (reader.ValueTextEquals("gid"u8)) { reader.Read(); _gid = reader.GetUInt32(); }
+        else if (reader.ValueTextEquals("mtime"u8)) { _mtime = String(ref reader); }
+        else if (reader.ValueTextEquals("ctime"u8)) { _ctime = String(ref reader); }
+        else if (reader.ValueTextEquals("ino"u8)) { _inode = String(ref reader); }
+        else if (reader.ValueTextEquals("size"u8)) { reader.Read(); _size = reader.GetInt64(); }
+        else if (reader.ValueTextEquals("sha256"u8)) { _sha256 = String(ref reader); }
+        else if (reader.ValueTextEquals("racy"u8)) { reader.Read(); _racy = reader.GetBoolean(); }
+        else if (reader.ValueTextEquals("link"u8)) { _link = String(ref reader); }
+        else if (reader.ValueTextEquals("target"u8)) { _target = Text(ref reader); }
+        else if (reader.ValueTextEquals("target_b64"u8)) { _target = Base64(ref reader); }
+        else if (reader.ValueTextEquals("device"u8)) { _device = String(ref reader); }
+        else if (reader.ValueTextEquals("seg"u8)) { _segments = Segments(ref reader); }
+        else if (reader.ValueTextEquals("xattrs"u8)) { _xattrs = XattrList(ref reader); }
+        else { reader.Skip(); }
+    }
+
+    private static ImmutableArray<Segment> Segments(ref Utf8JsonReader reader)
+    {
+        ImmutableArray<Segment>.Builder segments = ImmutableArray.CreateBuilder<Segment>();
+        Expect(ref reader, JsonTokenType.StartArray);
+        while (reader.Read() && reader.TokenType == JsonTokenType.StartArray)
+        {
+            segments.Add(ReadSegment(ref reader));
+            Expect(ref reader, JsonTokenType.EndArray);
+        }
+        return segments.DrainToImmutable();
+    }
+
+    private static Segment ReadSegment(ref Utf8JsonReader reader)
+    {
+        Expect(ref reader, JsonTokenType.String);
+        bool hole = reader.ValueTextEquals("hole"u8);
+        ChunkId id = default;
+        if (!hole && (reader.HasValueSequence || !ChunkId.TryParse(reader.ValueSpan, out id)))
+        {
+            throw new FormatException("a segment without a chunk name");
+        }
+        Expect(ref reader, JsonTokenType.Number);
+        long offset = reader.GetInt64();
+        Expect(ref reader, JsonTokenType.Number);
+        long length = reader.GetInt64();
+        Expect(ref reader, JsonTokenType.Number);
+        long stored = reader.GetInt64();
+        bool inChunk = offset >= 0 && stored > 0 && offset + length <= Chunker.MaxBytes;
+        if (length <= 0 || (hole ? offset != 0 || stored != 0 : !inChunk))
+        {
+            throw new FormatException("a segment with impossible numbers");
+        }
+        return new Segment(id, offset, length, stored);
+    }
+
+    private static ImmutableArray<Xattr> XattrList(ref Utf8JsonReader reader)
+    {
+        ImmutableArray<Xattr>.Builder xattrs = ImmutableArray.CreateBuilder<Xattr>();
+        Expect(ref reader, JsonTokenType.StartArray);
+        while (reader.Read() && reader.TokenType == JsonTokenType.StartArray)
+        {
+            string name = String(ref reader);
+            xattrs.Add(new Xattr(name, Base64(ref reader)));
+            Expect(ref reader, JsonTokenType.EndArray);
+        }
+        return xattrs.DrainToImmutable();
+    }
+
+    private static void Expect(ref Utf8JsonReader reader, JsonTokenType type)
+    {
+        if (!reader.Read() || reader.TokenType != type)
+        {
+            throw new JsonException($"expected {type}, found {reader.TokenType}");
+        }
+    }
+
+    private static string String(ref Utf8JsonReader reader)
+    {
+        Expect(ref reader, JsonTokenType.String);
+        return reader.GetString()!;
+    }
+
+    private static byte[] Text(ref Utf8JsonReader reader)
+    {
+        Expect(ref reader, JsonTokenType.String);
+        byte[] bytes = new byte[reader.ValueSpan.Length];
+        int length = reader.CopyString(bytes);
+        return bytes.Length == length ? bytes : bytes[..length];
+    }
+
+    private static byte[] Base64(ref Utf8JsonReader reader)
+    {
+        Expect(ref reader, JsonTokenType.String);
+        return reader.GetBytesFromBase64();
+    }
+
+    private static EntryType ParseType(string word) => word switch
+    {
+        "file" => EntryType.File,
+        "dir" => EntryType.Directory,
+        "symlink" => EntryType.Symlink,
+        "fifo" => EntryType.Fifo,
+        "char" => EntryType.CharDevice,
+        "block" => EntryType.BlockDevice,
+        _ => throw new FormatException($"unknown type {word}"),
+    };
+
+    private static FileTime ParseTime(string text)
+    {
+        int point = text.IndexOf('.');
+        if (point < 0 || text.Length != point + 10)
+        {
+            throw new FormatException($"{text} is not seconds.nanoseconds");
+        }
+        return new FileTime(
+            long.Parse(text.AsSpan(0, point), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
+            uint.Parse(text.AsSpan(point + 1), NumberStyles.None, CultureInfo.InvariantCulture));
+    }
+
+    private static (uint Major, uint Minor) ParseDevice(string? text)
+    {
+        if (text is null)
+        {
+            return (0, 0);
+        }
+        int colon = text.IndexOf(':');
+        return colon > 0
+            ? (uint.Parse(text.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture),
+                uint.Parse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture))
+            : throw new FormatException($"{text} is not major:minor");
+    }
+}

@@ -1,0 +1,24 @@
+using System.CommandLine;
+using Backupd.Cli.Client;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd cancel</c>: stops the active run.</summary>
+internal static class CancelVerb
+{
+    internal static Command Create(CliContext context)
+    {
+        Command command = new("cancel", "Cancel the active run; nothing of it is kept, earlier runs are untouched");
+        CommonOptions options = new CommonOptions(command).WithDaemon();
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
+            StopBackupServerReply reply = await daemon.RequestAsync(
+                "StopBackupServer", "{}", WireJson.Default.StopBackupServerReply, cancellation);
+            await context.Error.WriteLineAsync($"run {reply.RunId} is being cancelled");
+            return (int)ExitCode.Ok;
+        });
+        return command;
+    }
+}

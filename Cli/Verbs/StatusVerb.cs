@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.Text.Json;
+using Backupd.Cli.Client;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd status</c>: what the daemon is doing.</summary>
+internal static class StatusVerb
+{
+    private const string Description = """
+        Say what the daemon is doing and how the last run ended.
+
+        Examples:
+          backupd status
+          backupd status --json | jq .overall_percent
+        """;
+
+    internal static Command Create(CliContext context)
+    {
+        Command command = new("status", Description);
+        CommonOptions options = new CommonOptions(command).WithDaemon().WithJson();
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
+            ProgressObject progress = await daemon.RequestAsync(
+                "GetBackupProgress", "{}", WireJson.Default.ProgressObject, cancellation);
+            if (options.Json(parsed))
+            {
+                await context.Output.WriteLineAsync(
+                    JsonSerializer.Serialize(progress, WireJson.Default.ProgressObject));
+                return (int)ExitCode.Ok;
+            }
+            GetServerInfoReply info = await daemon.RequestAsync(
+                "GetServerInfo", "{}", WireJson.Default.GetServerInfoReply, cancellation);
+            GetBackupRunsReply runs = await daemon.RequestAsync(
+                "GetBackupRuns", "{\"limit\":1}", WireJson.Default.GetBackupRunsReply, cancellation);
+            await WriteAsync(progress, info, runs, context.Output);
+            return (int)ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static async Task WriteAsync(
+        ProgressObject progress, GetServerInfoReply info, GetBackupRunsReply runs, TextWriter output)
+    {
+        await output.WriteLineAsync($"backupd {info.Version}, up {Units.Seconds(info.UptimeSeconds)}");
+        string now = progress.Active
+            ? $"run {progress.RunId}: {progress.OverallPercent}% {Units.Printable(progress.Message)}"
+            : progress.RunId.Length > 0
+                ? $"run {progress.RunId} ended badly: {Units.Printable(progress.Message)}"
+                : "no active backup";
+        await output.WriteLineAsync(now);
+        if (runs.Rows.Count > 0)
+        {
+            RunObject last = runs.Rows[0];
+            await output.WriteLineAsync(
+                $"last run {last.RunId}: {last.Status.ToString().ToLowerInvariant()} at {Units.Time(last.FinishedAt)}"
+                + (last.ErrorSummary.Length > 0 ? $": {Units.Printable(last.ErrorSummary)}" : ""));
+        }
+        else
+        {
+            await output.WriteLineAsync("no runs yet: backupd run");
+        }
+    }
+}
