@@ -31,8 +31,9 @@ internal sealed class ClientSession : IDisposable
     private CancellationTokenSource _deadline = new();
     private long _lineBegan;
 
-    // Set when the client is sent away, also from outside.
+    // Set when the client is sent away, also from outside; the task wakes who waits for something else.
     private volatile bool _endAfterReply;
+    private readonly TaskCompletionSource _ending = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="socket">Connected; owned by the session.</param>
     /// <param name="context">What sessions share.</param>
@@ -83,6 +84,7 @@ internal sealed class ClientSession : IDisposable
     internal void End()
     {
         _endAfterReply = true;
+        _ending.TrySetResult();
         try
         {
             _socket.Shutdown(SocketShutdown.Receive);
@@ -344,7 +346,7 @@ internal sealed class ClientSession : IDisposable
             Task changed = _context.Feed.Current.Changed;
             using CancellationTokenSource wake = new(TimeSpan.FromSeconds(5), _context.Time);
             Task woken = Task.Delay(Timeout.InfiniteTimeSpan, wake.Token);
-            await Task.WhenAny(changed, _closed.Task, woken);
+            await Task.WhenAny(changed, _closed.Task, _ending.Task, woken);
             await wake.CancelAsync();
         }
         if (!_closed.Task.IsCompleted)

@@ -32,6 +32,11 @@ internal sealed class TestClient : IDisposable
         {
             socket.ReceiveBufferSize = receiveBuffer;
         }
+        if (address is not UnixDomainSocketEndPoint)
+        {
+            // Small pieces leave as they are, and not when the one before was acknowledged.
+            socket.NoDelay = true;
+        }
         await socket.ConnectAsync(address);
         return new TestClient(socket, token);
     }

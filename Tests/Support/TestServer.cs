@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Runs;
 using Backupd.Protocol.Server;
 
 namespace Backupd.Tests.Support;
@@ -14,8 +15,13 @@ internal sealed class TestServer : IAsyncDisposable
     private readonly StringWriter _log = new();
 
     public TestServer(params ParticipantDefinition[] participants)
+        : this(new EngineSettings(), participants)
     {
-        Engine = new Engine(participants);
+    }
+
+    public TestServer(EngineSettings settings, params ParticipantDefinition[] participants)
+    {
+        Engine = new Engine(settings, participants);
         Server = new ControlServer(
             new ControlServerOptions
             {
