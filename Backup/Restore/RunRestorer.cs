@@ -93,6 +93,10 @@ public sealed class RunRestorer
         RestoreTally tally = new(done => reading.Advance(done, total));
         foreach ((ArtifactFile artifact, string path) in plan)
         {
+            foreach (string log in Names(artifact, path).Skip(1))
+            {
+                File.Delete(log);
+            }
             using ListingReader listing = new(Store, artifact);
             using TreeWriter writer = new(
                 Posix.Number(target), path, request.Overwrite, content, tally, cancellation);
@@ -106,6 +110,11 @@ public sealed class RunRestorer
         return new RestoreOutcome(
             [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, [], tally.Warnings);
     }
+
+    // A log left beside a database would be played into the restored one and break it.
+    private static IEnumerable<string> Names(ArtifactFile artifact, string path) => artifact.Kind == "sqlite"
+        ? [path, path + "-wal", path + "-shm", path + "-journal"]
+        : [path];
 
     private ImmutableArray<(ArtifactFile Artifact, string Target)> Plan(
         BackupRun run, ImmutableArray<ParticipantResult> chosen, RestoreRequest request)
@@ -124,11 +133,12 @@ public sealed class RunRestorer
             }
             taken.Add(name);
             string path = Path.Combine(request.TargetDirectory, name);
-            if (!request.Overwrite && Path.Exists(path))
+            string? existing = request.Overwrite ? null : Names(artifact, path).FirstOrDefault(Path.Exists);
+            if (existing is not null)
             {
                 throw new BackupException(
                     BackupFault.InputInvalid,
-                    $"{path} exists; restore to another directory, or allow it to be changed with --overwrite");
+                    $"{existing} exists; restore to another directory, or allow it to be changed with --overwrite");
             }
             plan.Add((artifact, path));
         }

@@ -99,13 +99,14 @@ internal sealed class CommandDispatcher
         StartedRun started = await Task.Run(() => _supervisor.Start(asked));
         _log.Info($"run {started.Id} started by {who}");
         BackupRun run = await started.Completion;
-        string end = run.ErrorSummary.Length > 0 ? $": {run.ErrorSummary}" : "";
+        string end = run.Status.ToString().ToLowerInvariant()
+            + (run.ErrorSummary.Length > 0 ? $": {run.ErrorSummary}" : "");
         if (ErrorSymbol.Of(run.Status) is ErrorSymbol symbol)
         {
-            _log.Warning($"run {run.Id} ended as {run.Status}{end}");
+            _log.Warning($"run {run.Id} ended as {end}");
             throw new RequestException(symbol, run.ErrorSummary, runId: run.Id.ToString());
         }
-        _log.Info($"run {run.Id} ended as {run.Status}{end}");
+        _log.Info($"run {run.Id} ended as {end}");
         return ReplyWriter.Reply(request, RunObject.From(run), WireJson.Default.RunObject);
     }
 

@@ -105,6 +105,24 @@ public sealed class RoundTripTests
     }
 
     [TestMethod]
+    public async Task A_log_beside_a_restored_database_is_refused_or_removed()
+    {
+        using TempDirectory source = new();
+        await Shell.Ok("sqlite3", source["app.db"], "CREATE TABLE t(a); INSERT INTO t VALUES(1);");
+        using Engine engine = new(new SqliteParticipant("app", true, source["app.db"]));
+        BackupRun run = await engine.RunOk();
+        source.Write("back/app.db-wal", "the log of another database");
+        RestoreRequest request = new() { Run = run.Id, TargetDirectory = source["back"] };
+        RunRestorer restorer = new(engine.Store, TimeProvider.System);
+        BackupException e = Assert.ThrowsExactly<BackupException>(
+            () => restorer.Restore(request, new ProgressCell(0), CancellationToken.None));
+        Assert.Contains("app.db-wal exists", e.Message);
+        restorer.Restore(request with { Overwrite = true }, new ProgressCell(0), CancellationToken.None);
+        Assert.IsFalse(File.Exists(source["back/app.db-wal"]));
+        Assert.AreEqual("1", (await Shell.Ok("sqlite3", source["back/app.db"], "SELECT a FROM t")).Trim());
+    }
+
+    [TestMethod]
     public async Task The_output_of_a_command_and_a_plain_file_come_back()
     {
         using TempDirectory source = new();
