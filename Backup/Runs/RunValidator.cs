@@ -195,9 +195,7 @@ internal sealed class RunValidator
 
     private void CheckDatabase(ArtifactFile artifact)
     {
-        // In the trash, which is emptied at the next start should this process be killed meanwhile.
-        DirectoryInfo scratch = Directory.CreateDirectory(
-            Path.Combine(_catalog.Store.TrashDirectory, $"validate-{Guid.NewGuid():N}"));
+        DirectoryInfo scratch = MakeScratch();
         try
         {
             string path = Path.Combine(scratch.FullName, "copy.db");
@@ -219,6 +217,21 @@ internal sealed class RunValidator
         finally
         {
             scratch.Delete(recursive: true);
+        }
+    }
+
+    private DirectoryInfo MakeScratch()
+    {
+        try
+        {
+            // In the trash, which is emptied at the next start should this process be killed meanwhile.
+            return Directory.CreateDirectory(
+                Path.Combine(_catalog.Store.TrashDirectory, $"validate-{Guid.NewGuid():N}"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A store that can only be read can be validated all the same.
+            return Directory.CreateTempSubdirectory("backupd-validate-");
         }
     }
 

@@ -76,7 +76,7 @@ internal sealed class ClientSession : IDisposable
             Close();
             await _work;
             await (_pump ?? Task.CompletedTask);
-            await _output.EndAsync();
+            await _output.IdleAsync();
         }
     }
 

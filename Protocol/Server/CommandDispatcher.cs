@@ -17,9 +17,11 @@ internal sealed class CommandDispatcher
     private readonly string _version;
     private readonly TimeProvider _time;
     private readonly long _startedAt;
+    private readonly CancellationToken _stopping;
 
     internal CommandDispatcher(
-        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, string version, TimeProvider time)
+        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, string version, TimeProvider time,
+        CancellationToken stopping)
     {
         _supervisor = supervisor;
         _feed = feed;
@@ -27,6 +29,7 @@ internal sealed class CommandDispatcher
         _version = version;
         _time = time;
         _startedAt = time.GetTimestamp();
+        _stopping = stopping;
     }
 
     /// <summary>The reply to a request whose sender may use the command.</summary>
@@ -61,6 +64,10 @@ internal sealed class CommandDispatcher
                 _log.Error($"{command}: {e.Message}");
             }
             throw new RequestException(symbol, e.Message, e.Detail);
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            throw new RequestException(ErrorSymbol.Shutdown, "backupd is stopping");
         }
     }
 
@@ -161,7 +168,7 @@ internal sealed class CommandDispatcher
         try
         {
             BackupRun run = _supervisor.Validate(
-                id, data.Texts("participants") ?? [], incompleteToo: false, progress: null, CancellationToken.None);
+                id, data.Texts("participants") ?? [], incompleteToo: false, progress: null, _stopping);
             _log.Info($"run {id} was validated for {who}: all is well");
             return ReplyWriter.Reply(
                 request, new ValidateBackupRunReply(true, RunObject.From(run)).ToJson());

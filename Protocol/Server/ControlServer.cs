@@ -56,7 +56,8 @@ public sealed class ControlServer : IAsyncDisposable
         _time = time;
         ProgressFeed feed = new(supervisor.Progress);
         _context = new SessionContext(
-            new CommandDispatcher(supervisor, feed, log, options.Version, time), feed, log, options.TokenSecret, time);
+            new CommandDispatcher(supervisor, feed, log, options.Version, time, _stopping.Token), feed, log,
+            options.TokenSecret, time);
     }
 
     /// <summary>The TCP address once started, with the real port; null without TCP.</summary>

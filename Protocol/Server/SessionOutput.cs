@@ -35,7 +35,7 @@ internal sealed class SessionOutput
     private ArrayBufferWriter<byte> _filling = new(1024);
     private ArrayBufferWriter<byte> _sending = new(1024);
     private ProgressPosition? _position;
-    private Task _sender = Task.CompletedTask;
+    private TaskCompletionSource? _idle;
     private bool _isSending;
     private bool _bareLineFeeds;
     private bool _broken;
@@ -134,61 +134,52 @@ internal sealed class SessionOutput
             }
             _isSending = true;
         }
-        Task sender = SendAsync();
-        lock (_lock)
-        {
-            _sender = sender;
-        }
-        return sender;
+        return SendAsync();
     }
 
-    /// <summary>The same without waiting. The send is kept and waited for by <see cref="EndAsync"/>.</summary>
+    /// <summary>The same without waiting. <see cref="IdleAsync"/> waits for the send, which cannot fault.</summary>
     internal void BeginFlush() => _ = FlushAsync();
 
-    /// <summary>Waits for the last send, which ends with the connection at the latest.</summary>
-    internal Task EndAsync()
+    /// <summary>Waits until nobody sends: for the end of the connection at the latest.</summary>
+    internal Task IdleAsync()
     {
         lock (_lock)
         {
-            return _sender;
+            if (!_isSending)
+            {
+                return Task.CompletedTask;
+            }
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
         }
     }
 
     /// <summary>Waits until little enough is left that more replies may be made.</summary>
     internal async Task WaitForRoomAsync()
     {
-        while (true)
+        while (IsOver(ProtocolLimits.MaxQueuedReplyBytes))
         {
-            Task sender;
-            lock (_lock)
-            {
-                if (_broken || _filling.WrittenCount < ProtocolLimits.MaxQueuedReplyBytes || !_isSending)
-                {
-                    return;
-                }
-                sender = _sender;
-            }
-            await sender;
             await FlushAsync();
+            await IdleAsync();
         }
     }
 
     /// <summary>Waits until everything is sent.</summary>
     internal async Task DrainAsync()
     {
-        while (true)
+        do
         {
             await FlushAsync();
-            Task sender;
-            lock (_lock)
-            {
-                if (_broken || (!_isSending && _filling.WrittenCount == 0))
-                {
-                    return;
-                }
-                sender = _sender;
-            }
-            await sender;
+            await IdleAsync();
+        }
+        while (IsOver(0));
+    }
+
+    private bool IsOver(int bytes)
+    {
+        lock (_lock)
+        {
+            return !_broken && _filling.WrittenCount > bytes;
         }
     }
 
@@ -206,13 +197,14 @@ internal sealed class SessionOutput
                 }
             }
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (Exception)
         {
-            // The client went away. That is how most sessions end, and nobody is left to tell.
+            // The client went away. That is how most sessions end, and nobody is left to tell. Whatever else it may
+            // be, a connection that lost bytes in the middle is of no use either.
             lock (_lock)
             {
                 _broken = true;
-                _isSending = false;
+                EndSending();
             }
         }
     }
@@ -229,12 +221,20 @@ internal sealed class SessionOutput
             }
             if (_filling.WrittenCount == 0)
             {
-                _isSending = false;
+                EndSending();
                 return false;
             }
             (_filling, _sending) = (_sending, _filling);
             return true;
         }
+    }
+
+    // Under the lock.
+    private void EndSending()
+    {
+        _isSending = false;
+        _idle?.SetResult();
+        _idle = null;
     }
 
     private void AppendDue()
