@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using Backupd.Backup.Native;
-using Microsoft.Win32.SafeHandles;
 
 namespace Backupd.Backup.Participants;
 
@@ -25,7 +23,7 @@ internal sealed class DirectoryWalker : IDisposable
     private readonly WalkRules _rules;
     private readonly WalkCounts _counts;
     private readonly List<Frame> _path = [];
-    private readonly byte[] _buffer = new byte[64 * 1024];
+    private readonly DirectoryNames _names = new();
     private ulong _rootDevice;
     private bool _started;
     private Frame? _entered;
@@ -178,83 +176,14 @@ internal sealed class DirectoryWalker : IDisposable
         return true;
     }
 
-    // A directory that says it is a cache keeps its tag, so that it is one again after a restore, and nothing else
-    // (Bryan Ford, "Cache Directory Tagging Specification").
-    private void ApplyCacheTag(Frame frame)
+    private void ReadNames(Frame frame)
     {
-        ReadOnlySpan<byte> tag = "CACHEDIR.TAG\0"u8;
-        int index = -1;
-        for (int i = 0; i < frame.Names.Count && index < 0; i++)
+        int leftOut = _names.Read(frame.File, Show(frame.Path), frame.Names);
+        if (leftOut > 0)
         {
-            index = tag.SequenceEqual(frame.Names[i]) ? i : -1;
-        }
-        if (index < 0 || !HasCacheSignature(frame, frame.Names[index]))
-        {
-            return;
-        }
-        int others = frame.Names.Count - 1;
-        _counts.Seen += others;
-        _counts.Excluded += others;
-        _counts.Warn($"{Show(frame.Path)} is tagged as a cache (CACHEDIR.TAG): {others} entries were left out");
-        frame.Names.RemoveRange(index + 1, frame.Names.Count - index - 1);
-        frame.Names.RemoveRange(0, index);
-    }
-
-    private static bool HasCacheSignature(Frame frame, byte[] name)
-    {
-        ReadOnlySpan<byte> signature = "Signature: 8a477f597d28d172789f06886806bc55"u8;
-        int file = Posix.TryOpen(
-            frame.File, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
-        if (file < 0)
-        {
-            return false;
-        }
-        using SafeFileHandle handle = new(file, ownsHandle: true);
-        if (!Posix.Status(file, "CACHEDIR.TAG").IsRegular)
-        {
-            return false;
-        }
-        Span<byte> start = stackalloc byte[signature.Length];
-        int count = Posix.ReadFully(file, start, 0, "CACHEDIR.TAG");
-        return start[..count].SequenceEqual(signature);
-    }
-
-    private unsafe void ReadNames(Frame frame)
-    {
-        while (true)
-        {
-            nint count;
-            fixed (byte* buffer = _buffer)
-            {
-                count = Libc.GetDents(frame.File, buffer, _buffer.Length);
-            }
-            if (count == 0)
-            {
-                break;
-            }
-            if (count < 0)
-            {
-                throw PosixException.Last("list", Show(frame.Path));
-            }
-            AddNames(_buffer.AsSpan(0, (int)count), frame.Names);
-        }
-        frame.Names.Sort(static (a, b) => a.AsSpan().SequenceCompareTo(b));
-        ApplyCacheTag(frame);
-    }
-
-    // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, then the name with its zero.
-    private static void AddNames(ReadOnlySpan<byte> records, List<byte[]> names)
-    {
-        while (records.Length > 0)
-        {
-            int length = BinaryPrimitives.ReadUInt16LittleEndian(records[16..]);
-            ReadOnlySpan<byte> name = records[19..length];
-            name = name[..name.IndexOf((byte)0)];
-            if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
-            {
-                names.Add(Posix.Terminated(name));
-            }
-            records = records[length..];
+            _counts.Seen += leftOut;
+            _counts.Excluded += leftOut;
+            _counts.Warn($"{Show(frame.Path)} is tagged as a cache (CACHEDIR.TAG): {leftOut} entries were left out");
         }
     }
 

@@ -20,6 +20,7 @@ internal sealed class TreeWriter : IDisposable
     private readonly RestoreTally _tally;
     private readonly CancellationToken _cancellation;
     private readonly EntryMetadata _metadata;
+    private readonly ExistingEntries _existing;
     private readonly Stack<OpenDirectory> _open = new();
     private readonly Dictionary<string, byte[]> _links = [];
 
@@ -41,6 +42,7 @@ internal sealed class TreeWriter : IDisposable
         _tally = tally;
         _cancellation = cancellation;
         _metadata = new EntryMetadata(tally);
+        _existing = new ExistingEntries(content, _metadata, tally, cancellation);
     }
 
     internal void Write(IEnumerable<ListingEntry> entries)
@@ -145,7 +147,7 @@ internal sealed class TreeWriter : IDisposable
         {
             return;
         }
-        if (_overwrite && IsSame(entry, parent, name))
+        if (_overwrite && _existing.IsSame(entry, parent, name, Show(entry)))
         {
             return;
         }
@@ -293,70 +295,6 @@ internal sealed class TreeWriter : IDisposable
         // A file system without hard links: a copy holds the same bytes.
         _tally.Warn($"{Show(entry)} is a copy and not a hard link of {Posix.Display(first)}");
         return false;
-    }
-
-    /// <summary>Whether the entry that exists has the content that would be written; its metadata is set then.</summary>
-    private bool IsSame(ListingEntry entry, int parent, byte[] name)
-    {
-        if (!Posix.TryStatus(parent, name, out FileStatus status, out _))
-        {
-            return false;
-        }
-        if (entry.Type == EntryType.Symlink && status.Kind == FileKind.Symlink)
-        {
-            bool same = Posix.ReadLink(parent, name).AsSpan().SequenceEqual(entry.Target);
-            if (same)
-            {
-                _metadata.ApplyByName(parent, name, entry, Show(entry));
-            }
-            return same;
-        }
-        if (entry.Type != EntryType.File || !status.IsRegular || status.Size != entry.Size || status.LinkCount > 1)
-        {
-            return false;
-        }
-        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
-        if (file < 0)
-        {
-            return false;
-        }
-        try
-        {
-            bool same = HasContent(file, entry);
-            if (same)
-            {
-                _metadata.Apply(file, entry, Show(entry));
-                _tally.AddBytes(entry.Size);
-            }
-            return same;
-        }
-        finally
-        {
-            _ = Libc.Close(file);
-        }
-    }
-
-    private bool HasContent(int file, ListingEntry entry)
-    {
-        byte[] buffer = new byte[Math.Min(entry.Size, Chunker.MaxBytes)];
-        long position = 0;
-        foreach (Segment segment in entry.Segments)
-        {
-            _cancellation.ThrowIfCancellationRequested();
-            if (segment.IsHole)
-            {
-                // Rare, and reading zeros to find that they are zeros is not worth it: written anew.
-                return false;
-            }
-            Span<byte> existing = buffer.AsSpan(0, (int)segment.Length);
-            if (Posix.ReadFully(file, existing, position, Show(entry)) < existing.Length
-                || !existing.SequenceEqual(_content.Read(segment, entry)))
-            {
-                return false;
-            }
-            position += segment.Length;
-        }
-        return true;
     }
 
     private static unsafe void RemoveQuietly(int parent, byte[] name)

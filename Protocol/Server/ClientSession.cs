@@ -10,7 +10,7 @@ internal sealed record SessionContext(
 /// One client's connection from accept to close. One loop receives; requests are handled one after the other in order,
 /// at once where the answer is at hand; events go out between, even while a request waits for a run.
 /// </summary>
-internal sealed class ClientSession : IDisposable
+internal sealed partial class ClientSession : IDisposable
 {
     private readonly Socket _socket;
     private readonly SessionContext _context;
@@ -183,137 +183,6 @@ internal sealed class ClientSession : IDisposable
         RequestException error = new(
             ErrorSymbol.MessageTooLarge, $"a line has at most {_lines.MaxLineBytes} bytes");
         _output.Append(ReplyWriter.Error(new Request(), error), ReplyOrder.Any);
-    }
-
-    private void Take(ReadOnlyMemory<byte> line)
-    {
-        if (_lines.SawBareLineFeed)
-        {
-            _output.UseBareLineFeeds();
-        }
-        Request request = RequestReader.Read(line.Span);
-        lock (_requests)
-        {
-            if (_isWorking)
-            {
-                if (_waiting.Count < ProtocolLimits.MaxWaitingRequests)
-                {
-                    _waiting.Enqueue(request);
-                }
-                else
-                {
-                    RequestException error = new(
-                        ErrorSymbol.TooFrequent,
-                        $"{ProtocolLimits.MaxWaitingRequests} requests wait on this session already");
-                    _output.Append(ReplyWriter.Error(request, error), ReplyOrder.Any);
-                }
-                return;
-            }
-            _isWorking = true;
-        }
-        // Runs to its end here when the answer is at hand.
-        _work = WorkAsync(request);
-    }
-
-    private async Task WorkAsync(Request first)
-    {
-        bool isAlone = false;
-        for (Request? request = first; request is not null; request = NextRequest())
-        {
-            ValueTask handling = HandleAsync(request);
-            // Once something had to be waited for, the receive loop has moved on and flushes no more for us.
-            isAlone |= !handling.IsCompleted;
-            await handling;
-            if (isAlone)
-            {
-                await _output.FlushAsync();
-            }
-        }
-    }
-
-    private Request? NextRequest()
-    {
-        lock (_requests)
-        {
-            _isWorking = _waiting.TryDequeue(out Request? next);
-            return next;
-        }
-    }
-
-    private async ValueTask HandleAsync(Request request)
-    {
-        ReplyOrder order = ReplyOrder.Any;
-        byte[] reply;
-        try
-        {
-            WireCommand command = Check(request);
-            reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who);
-            order = OrderOf(command);
-        }
-        catch (RequestException e)
-        {
-            reply = ReplyWriter.Error(request, e);
-            order = e.RunId.Length > 0 ? ReplyOrder.AfterProgress : ReplyOrder.Any;
-        }
-        catch (Exception e)
-        {
-            // A bug of ours must not end the session, nor tell a client what is inside.
-            _context.Log.Error($"{request.Command}: {e}");
-            reply = ReplyWriter.Error(request, new RequestException(ErrorSymbol.Internal, "internal error"));
-        }
-        _output.Append(reply, order);
-        if (order == ReplyOrder.BeginsSubscription)
-        {
-            _pump ??= PumpAsync();
-        }
-    }
-
-    // The order of these checks is part of the protocol.
-    private WireCommand Check(Request request)
-    {
-        if (request.Problem is not null)
-        {
-            throw request.Problem;
-        }
-        if (!_access.Admits(request.Token))
-        {
-            _endAfterReply |= _access.BadTokens >= ProtocolLimits.MaxBadTokens;
-            throw new RequestException(ErrorSymbol.Unauthorized, "a valid token is required");
-        }
-        Trust();
-        if (request.Command is null)
-        {
-            throw new RequestException(ErrorSymbol.InvalidData, "command is missing or not a string");
-        }
-        if (!CommandTable.TryFind(request.Command, out WireCommand command))
-        {
-            throw new RequestException(ErrorSymbol.InvalidMethod, "there is no such command");
-        }
-        if (!CommandTable.IsAllowed(command, _access.Role))
-        {
-            throw new RequestException(ErrorSymbol.Permissions, "Session does not have backup access");
-        }
-        return command;
-    }
-
-    private static ReplyOrder OrderOf(WireCommand command) => command switch
-    {
-        WireCommand.StartFullBackup => ReplyOrder.AfterProgress,
-        WireCommand.Subscribe or WireCommand.SubscribeAll => ReplyOrder.BeginsSubscription,
-        WireCommand.Unsubscribe or WireCommand.UnsubscribeAll => ReplyOrder.EndsSubscription,
-        WireCommand.GetBackupProgress or WireCommand.StopBackupServer or WireCommand.GetBackupRuns or WireCommand.GetBackupRun
-            or WireCommand.ValidateBackupRun or WireCommand.DeleteBackupRun or WireCommand.GetBackupParticipants
-            or WireCommand.GetServerInfo => ReplyOrder.Any,
-        _ => throw new ArgumentOutOfRangeException(nameof(command)),
-    };
-
-    private void Trust()
-    {
-        if (_lines.MaxLineBytes != ProtocolLimits.MaxLineBytes)
-        {
-            _lines.MaxLineBytes = ProtocolLimits.MaxLineBytes;
-            _authenticated();
-        }
     }
 
     /// <summary>Sends progress as it comes. Never waits for the client: a send that is on takes the newest when it is

@@ -1,0 +1,94 @@
+using System.Buffers.Binary;
+using Backupd.Backup.Native;
+
+namespace Backupd.Backup.Participants;
+
+/// <summary>Reads the names in an open directory, as bytes, in listing order.</summary>
+internal sealed class DirectoryNames
+{
+    private readonly byte[] _buffer = new byte[64 * 1024];
+
+    /// <summary>
+    /// Fills <paramref name="names"/>, each zero-terminated. A directory that says it is a cache keeps its tag, so that
+    /// it is one again after a restore, and nothing else (Bryan Ford, "Cache Directory Tagging Specification").
+    /// </summary>
+    /// <returns>How many names were left out for that reason.</returns>
+    internal unsafe int Read(int directory, string display, List<byte[]> names)
+    {
+        while (true)
+        {
+            nint count;
+            fixed (byte* buffer = _buffer)
+            {
+                count = Libc.GetDents(directory, buffer, _buffer.Length);
+            }
+            if (count == 0)
+            {
+                break;
+            }
+            if (count < 0)
+            {
+                throw PosixException.Last("list", display);
+            }
+            Add(_buffer.AsSpan(0, (int)count), names);
+        }
+        names.Sort(static (a, b) => a.AsSpan().SequenceCompareTo(b));
+        return KeepOnlyCacheTag(directory, names);
+    }
+
+    private static int KeepOnlyCacheTag(int directory, List<byte[]> names)
+    {
+        ReadOnlySpan<byte> tag = "CACHEDIR.TAG\0"u8;
+        int index = -1;
+        for (int i = 0; i < names.Count && index < 0; i++)
+        {
+            index = tag.SequenceEqual(names[i]) ? i : -1;
+        }
+        if (index < 0 || !HasCacheSignature(directory, names[index]))
+        {
+            return 0;
+        }
+        int others = names.Count - 1;
+        byte[] kept = names[index];
+        names.Clear();
+        names.Add(kept);
+        return others;
+    }
+
+    private static bool HasCacheSignature(int directory, byte[] name)
+    {
+        ReadOnlySpan<byte> signature = "Signature: 8a477f597d28d172789f06886806bc55"u8;
+        int file = Posix.TryOpen(directory, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
+        if (file < 0)
+        {
+            return false;
+        }
+        try
+        {
+            Span<byte> start = stackalloc byte[signature.Length];
+            return Posix.Status(file, "CACHEDIR.TAG").IsRegular
+                && start[..Posix.ReadFully(file, start, 0, "CACHEDIR.TAG")].SequenceEqual(signature);
+        }
+        finally
+        {
+            // Opened for reading: closing loses nothing.
+            _ = Libc.Close(file);
+        }
+    }
+
+    // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, then the name with its zero.
+    private static void Add(ReadOnlySpan<byte> records, List<byte[]> names)
+    {
+        while (records.Length > 0)
+        {
+            int length = BinaryPrimitives.ReadUInt16LittleEndian(records[16..]);
+            ReadOnlySpan<byte> name = records[19..length];
+            name = name[..name.IndexOf((byte)0)];
+            if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
+            {
+                names.Add(Posix.Terminated(name));
+            }
+            records = records[length..];
+        }
+    }
+}

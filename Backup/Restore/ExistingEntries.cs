@@ -1,0 +1,86 @@
+using Backupd.Backup.Native;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Restore;
+
+/// <summary>Compares what is in a restore's way with what would be written, so that only what differs is rewritten.</summary>
+internal sealed class ExistingEntries
+{
+    private readonly ContentReader _content;
+    private readonly EntryMetadata _metadata;
+    private readonly RestoreTally _tally;
+    private readonly CancellationToken _cancellation;
+
+    internal ExistingEntries(
+        ContentReader content, EntryMetadata metadata, RestoreTally tally, CancellationToken cancellation)
+    {
+        _content = content;
+        _metadata = metadata;
+        _tally = tally;
+        _cancellation = cancellation;
+    }
+
+    /// <summary>Whether the entry that exists has the content that would be written; its metadata is set then.</summary>
+    internal bool IsSame(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        if (!Posix.TryStatus(parent, name, out FileStatus status, out _))
+        {
+            return false;
+        }
+        if (entry.Type == EntryType.Symlink && status.Kind == FileKind.Symlink)
+        {
+            bool same = Posix.ReadLink(parent, name).AsSpan().SequenceEqual(entry.Target);
+            if (same)
+            {
+                _metadata.ApplyByName(parent, name, entry, display);
+            }
+            return same;
+        }
+        if (entry.Type != EntryType.File || !status.IsRegular || status.Size != entry.Size || status.LinkCount > 1)
+        {
+            return false;
+        }
+        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
+        if (file < 0)
+        {
+            return false;
+        }
+        try
+        {
+            bool same = HasContent(file, entry, display);
+            if (same)
+            {
+                _metadata.Apply(file, entry, display);
+                _tally.AddBytes(entry.Size);
+            }
+            return same;
+        }
+        finally
+        {
+            _ = Libc.Close(file);
+        }
+    }
+
+    private bool HasContent(int file, ListingEntry entry, string display)
+    {
+        byte[] buffer = new byte[Math.Min(entry.Size, Chunker.MaxBytes)];
+        long position = 0;
+        foreach (Segment segment in entry.Segments)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            if (segment.IsHole)
+            {
+                // Rare, and reading zeros to find that they are zeros is not worth it: written anew.
+                return false;
+            }
+            Span<byte> existing = buffer.AsSpan(0, (int)segment.Length);
+            if (Posix.ReadFully(file, existing, position, display) < existing.Length
+                || !existing.SequenceEqual(_content.Read(segment, entry)))
+            {
+                return false;
+            }
+            position += segment.Length;
+        }
+        return true;
+    }
+}
