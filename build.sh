@@ -15,6 +15,7 @@ usage: ./build.sh [VERB]
   demo     build it and run the main job on real data of this machine: back up, change nothing, restore, compare
   test     build with warnings as errors, run all tests, test the native binary; ends with the counts
   static   build out/static/backupd with OpenSSL inside
+  arm64    build out/arm64/backupd on x86-64
   help     this text
 TXT
 }
@@ -31,8 +32,13 @@ need() {
 
 install_missing() {
     [ ${#missing[@]} -gt 0 ] || return 0
+    local foreign=
+    if [[ ${missing[*]} == *:arm64* ]] && ! dpkg --print-foreign-architectures | grep -qx arm64; then
+        foreign='dpkg --add-architecture arm64 && apt-get update && '
+    fi
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing ${missing[*]}"
+        [ -z "$foreign" ] || dpkg --add-architecture arm64
         export DEBIAN_FRONTEND=noninteractive
         local log
         log=$(mktemp)
@@ -43,9 +49,19 @@ install_missing() {
         fi
         rm -f "$log"
     else
-        say "missing packages; install them with: sudo apt-get install -y ${missing[*]}"
+        say "missing packages; install them with: sudo sh -c '${foreign}apt-get install -y ${missing[*]}'"
         exit 1
     fi
+}
+
+# What it takes to build for arm64 on x86-64; on arm64 itself there is nothing to cross.
+need_arm64() {
+    [ "$(uname -m)" = x86_64 ] || return 0
+    need clang-14 command -v clang-14
+    need lld-14 command -v ld.lld-14
+    need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
+    need libzstd-dev:arm64 test -e /usr/lib/aarch64-linux-gnu/libzstd.a
+    need zlib1g-dev:arm64 test -e /usr/lib/aarch64-linux-gnu/libz.a
 }
 
 check_tools() {
@@ -63,7 +79,11 @@ check_tools() {
             need cmake command -v cmake
             need libssl-dev test -e /usr/include/openssl/ssl.h
             ;;
+        arm64) need_arm64 ;;
         test)
+            need_arm64
+            need libssl3:arm64 test -e /usr/lib/aarch64-linux-gnu/libssl.so.3
+            need qemu-user-static command -v qemu-aarch64-static
             need netcat-openbsd sh -c 'nc -h 2>&1 | grep -q OpenBSD'
             need jq command -v jq
             need zstd command -v zstd
@@ -84,12 +104,12 @@ runtime() {
     esac
 }
 
-# publish DIRECTORY [PROPERTY...]
+# publish DIRECTORY RUNTIME [PROPERTY...]
 publish() {
-    local directory=$1
-    shift
-    dotnet publish backupd.csproj -c Release -r "$(runtime)" -o "$directory" --nologo -v quiet "$@" </dev/null
-    say "$directory/backupd: version $("$directory/backupd" version), $(stat -c %s "$directory/backupd") bytes"
+    local directory=$1 runtime=$2
+    shift 2
+    dotnet publish backupd.csproj -c Release -r "$runtime" -o "$directory" --nologo -v quiet "$@" </dev/null
+    say "$directory/backupd: $runtime, $(stat -c %s "$directory/backupd") bytes"
 }
 
 check_binary() {
@@ -124,7 +144,7 @@ counter() { sed -n 's/.*<Counters[^>]* '"$2"'="\([0-9]*\)".*/\1/p' "$1" | head -
 run_tests() {
     trap finish EXIT
     check_tools test
-    publish out
+    publish out "$(runtime)"
     check_binary out/backupd
     dotnet build Tests -c Release --nologo -v quiet </dev/null
     rm -rf TestResults
@@ -139,20 +159,28 @@ run_tests() {
     passed=$(counter "$trx" passed)
     failed=$(($(counter "$trx" failed) + $(counter "$trx" error) + $(counter "$trx" timeout) + $(counter "$trx" aborted)))
     skipped=$((total - passed - failed))
-    local smoke
-    smoke=$(mktemp)
-    Tests/smoke.sh out/backupd </dev/null | tee "$smoke" || say "the smoke test failed"
-    local counts
-    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$smoke" | tail -n 1)
-    rm -f "$smoke"
-    read -r smoke_passed smoke_failed <<<"${counts:-0 1}"
-    passed=$((passed + smoke_passed))
-    failed=$((failed + smoke_failed))
+    run_script Tests/smoke.sh out/backupd
+    if [ "$(uname -m)" = x86_64 ]; then
+        publish out/arm64 linux-arm64
+        run_script Tests/arm64.sh out/arm64/backupd
+    fi
+}
+
+# run_script SCRIPT ARGUMENT...: adds the counts of its closing line.
+run_script() {
+    local output counts
+    output=$(mktemp)
+    "$@" </dev/null | tee "$output" || say "$1 failed"
+    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$output" | tail -n 1)
+    rm -f "$output"
+    read -r script_passed script_failed <<<"${counts:-0 1}"
+    passed=$((passed + script_passed))
+    failed=$((failed + script_failed))
 }
 
 run_demo() {
     check_tools demo
-    publish out
+    publish out "$(runtime)"
     demo=$(mktemp -d)
     trap 'rm -rf "$demo"; say "removed $demo"' EXIT
     sqlite3 "$demo/app.db" 'PRAGMA journal_mode=wal; CREATE TABLE t (n); INSERT INTO t SELECT value FROM generate_series(1, 100000);' >/dev/null
@@ -181,11 +209,17 @@ run_demo() {
 }
 
 case ${1:-build} in
-    build) check_tools; publish out; check_binary out/backupd ;;
+    build)
+        check_tools
+        publish out "$(runtime)"
+        check_binary out/backupd
+        say "version $(out/backupd version)"
+        ;;
     demo) run_demo ;;
     test) run_tests ;;
     # Larger by the size of OpenSSL, and needs no libssl3 where it runs.
-    static) check_tools static; publish out/static -p:StaticOpenSslLinking=true ;;
+    static) check_tools static; publish out/static "$(runtime)" -p:StaticOpenSslLinking=true ;;
+    arm64) check_tools arm64; publish out/arm64 linux-arm64 ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac
