@@ -75,6 +75,7 @@ public static class CommandLine
         OnceVerb.Create(context),
         RestoreVerb.Create(context),
         ValidateVerb.Create(context),
+        RepairVerb.Create(context),
         ListVerb.Create(context),
         ShowVerb.Create(context),
         ExportVerb.Create(context),

@@ -152,6 +152,22 @@ public sealed class BackupSupervisor : IDisposable
         });
     }
 
+    /// <summary>Reads every chunk from the disk and moves damaged ones out of the way. Disk, long.</summary>
+    /// <param name="progress">Where to publish progress.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
+    /// <exception cref="BackupException">StoreBusy, Io.</exception>
+    public RepairOutcome Repair(ProgressCell progress, CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.TryExclusive(Store) ?? throw Busy();
+        ReadProgress reading = new(progress, run: null, RunPhase.Validate, $"reading {Store.Directory}", _time);
+        return OnDisk(() =>
+        {
+            RepairOutcome outcome = new StoreRepair(Catalog, _time, reading.Advance, cancellation).Run();
+            reading.End();
+            return outcome;
+        });
+    }
+
     /// <summary>Moves a run to the trash and deletes it there. Disk.</summary>
     /// <returns>The path that it had, <c>backups/completed/RUN_ID</c>.</returns>
     /// <exception cref="BackupException">RunNotFound, StoreBusy, DeleteFailed.</exception>

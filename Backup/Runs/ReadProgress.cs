@@ -13,11 +13,11 @@ internal sealed class ReadProgress
     private long _lastDone;
 
     /// <param name="cell">Where to publish; null for nowhere.</param>
-    /// <param name="run">The run that is read.</param>
+    /// <param name="run">The run that is read; null for a whole store.</param>
     /// <param name="phase">Validate or restore.</param>
     /// <param name="message">For people.</param>
     /// <param name="time">The clock.</param>
-    internal ReadProgress(ProgressCell? cell, BackupRun run, RunPhase phase, string message, TimeProvider time)
+    internal ReadProgress(ProgressCell? cell, BackupRun? run, RunPhase phase, string message, TimeProvider time)
     {
         _cell = cell;
         _time = time;
@@ -26,9 +26,9 @@ internal sealed class ReadProgress
         _snapshot = new ProgressSnapshot
         {
             Active = true,
-            RunId = run.Id.ToString(),
-            Type = run.Type,
-            Trigger = run.Trigger,
+            RunId = run?.Id.ToString() ?? "",
+            Type = run?.Type ?? RunType.Full,
+            Trigger = run?.Trigger ?? RunTrigger.Manual,
             Status = RunStatus.Running,
             Phase = phase,
             Message = message,

@@ -53,8 +53,8 @@ internal sealed class RunValidator
             throw new BackupException(
                 BackupFault.RunDamaged,
                 $"run {run.Id} is damaged: {_damage[0]}",
-                $"{_damage.Count} damaged, the first: {_damage[0]}; what the other artifacts hold can be restored with "
-                + "--participant");
+                $"{_damage.Count} damaged, the first: {_damage[0]}; backupd repair takes damaged chunks out of the way, and "
+                + "the next backup stores them again");
         }
     }
 

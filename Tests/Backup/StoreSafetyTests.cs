@@ -57,6 +57,34 @@ public sealed class StoreSafetyTests
     }
 
     [TestMethod]
+    public async Task What_repair_takes_away_the_next_backup_heals_in_every_run()
+    {
+        using TempDirectory source = new();
+        source.Write("t/one", new string('1', 40_000));
+        byte[] noise = new byte[2_000_000];
+        new Random(8).NextBytes(noise);
+        await File.WriteAllBytesAsync(source["t/large"], noise, CancellationToken.None);
+        using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+        BackupRun first = await engine.RunOk();
+        BackupRun second = await engine.RunOk();
+        RepairOutcome nothing = engine.Supervisor.Repair(new ProgressCell(0), CancellationToken.None);
+        Assert.IsTrue(nothing.Quarantined.IsEmpty && nothing.Hurt.IsEmpty);
+        Assert.AreEqual(engine.Chunks().Length, nothing.Chunks);
+        // Of the right size, so that only reading finds it: the next backup alone would have believed it.
+        Flip(engine.Chunks().MaxBy(c => new FileInfo(c).Length)!, 5000);
+        RepairOutcome outcome = engine.Supervisor.Repair(new ProgressCell(0), CancellationToken.None);
+        Assert.HasCount(1, outcome.Quarantined);
+        CollectionAssert.AreEquivalent(
+            (RunId[])[first.Id, second.Id], outcome.Hurt.Select(h => h.Run).ToArray());
+        Assert.IsTrue(outcome.Hurt.All(h => h.First.StartsWith("large", StringComparison.Ordinal)));
+        Assert.HasCount(1, Directory.GetFiles(Path.Combine(engine.Store.Directory, "quarantine")));
+        Assert.ThrowsExactly<BackupException>(() => engine.Validate(first));
+        await engine.RunOk();
+        engine.Validate(first);
+        engine.Validate(second);
+    }
+
+    [TestMethod]
     public async Task A_chunk_torn_under_its_name_is_not_reused_but_replaced()
     {
         using TempDirectory source = new();

@@ -14,7 +14,7 @@ public sealed class CommandLineTests
 {
     private static readonly string[] Verbs =
     [
-        "once", "restore", "validate", "list", "show", "export", "serve", "run", "watch", "status", "cancel", "call",
+        "once", "restore", "validate", "repair", "list", "show", "export", "serve", "run", "watch", "status", "cancel", "call",
         "listen", "token", "config", "version",
     ];
 

@@ -219,6 +219,7 @@ public sealed class SessionTests
         JsonElement damaged = await client.CallJsonAsync("ValidateBackupRun", chosen);
         Assert.AreEqual("BACKUP_RUN_INVALID", damaged.GetProperty("error").GetString());
         Assert.Contains("good.snapshot", damaged.GetProperty("detail").GetString()!);
+        Assert.Contains("backupd repair", damaged.GetProperty("detail").GetString()!);
         Assert.Contains("was validated", server.Log);
     }
 

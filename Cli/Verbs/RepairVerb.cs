@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+using Backupd.Cli.Configuration;
+using Backupd.Cli.Terminal;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd repair</c>: takes damaged chunks out of the way, so that the next backup heals the store.</summary>
+internal static class RepairVerb
+{
+    private const string Description = """
+        Read every chunk of a store from the disk and move what is damaged to quarantine/. Nothing is deleted. The next
+        backup stores what it meets of it again, and with that every run that used it is whole again.
+
+        Examples:
+          backupd repair
+          backupd repair /mnt/usb/backups
+        """;
+
+    internal static Command Create(CliContext context)
+    {
+        Argument<string?> directory = new("DIR")
+        {
+            Description = "The store; without it the daemon's",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Command command = new("repair", Description) { directory };
+        CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
+        command.SetAction(async (parsed, _) =>
+        {
+            string store = parsed.GetValue(directory)
+                ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store;
+            using Interrupts interrupts = new();
+            using BackupSupervisor supervisor = new(BackupStore.Open(store), [], new EngineSettings(), context.Time);
+            ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
+            CancellationToken stop = interrupts.Token;
+            RepairOutcome outcome = await LocalProgress.FollowAsync(
+                supervisor.Progress, Task.Run(() => supervisor.Repair(supervisor.Progress, stop), stop), display);
+            if (!options.Quiet(parsed))
+            {
+                Write(outcome, store, context.Error);
+            }
+            return (int)(outcome.Quarantined.IsEmpty && outcome.Hurt.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
+        });
+        return command;
+    }
+
+    private static void Write(RepairOutcome outcome, string store, TextWriter output)
+    {
+        output.WriteLine(
+            $"{Units.Count(outcome.Chunks, "chunk")} read, {outcome.Quarantined.Length} damaged"
+            + (outcome.Quarantined.IsEmpty ? "" : $" and moved to {Path.Combine(store, "quarantine")}"));
+        foreach (string chunk in outcome.Quarantined)
+        {
+            output.WriteLine($"  chunk {chunk}");
+        }
+        foreach (HurtParticipant hurt in outcome.Hurt)
+        {
+            output.WriteLine($"  run {hurt.Run} lacks data of {hurt.Participant}: {Units.Printable(hurt.First)}");
+        }
+        if (!outcome.Hurt.IsEmpty)
+        {
+            output.WriteLine("  Back up again: what is still the same at its source is stored anew and heals these runs.");
+        }
+    }
+}
