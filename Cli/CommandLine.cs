@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Backupd.Backup;
@@ -43,7 +45,14 @@ public static class CommandLine
     /// <summary>Runs a command line.</summary>
     public static async Task<int> RunAsync(string[] arguments, CliContext context)
     {
-        ParseResult parsed = Build(context).Parse(arguments);
+        RootCommand root = Build(context);
+        Verb.ExtendHelp(root);
+        ParseResult parsed = root.Parse(arguments);
+        if (parsed.Action is ParseErrorAction mistake)
+        {
+            // The sentence alone; a page of help below it would push it off the screen.
+            mistake.ShowHelp = false;
+        }
         InvocationConfiguration console = new()
         {
             Output = context.Output,
@@ -56,8 +65,18 @@ public static class CommandLine
         {
             CheckCryptography();
             int code = await parsed.InvokeAsync(console);
+            if (parsed.Action is not ParseErrorAction)
+            {
+                return code;
+            }
             // The library's code for a parse error is 1; for scripts 1 means that a backup failed.
-            return parsed.Errors.Count > 0 ? (int)ExitCode.Usage : code;
+            string verb = "";
+            for (SymbolResult? at = parsed.CommandResult; at is CommandResult { Command: not RootCommand } c; at = at.Parent)
+            {
+                verb = $"{c.Command.Name} {verb}";
+            }
+            await context.Error.WriteLineAsync($"See: backupd {verb}--help");
+            return (int)ExitCode.Usage;
         }
         catch (Exception e)
         {

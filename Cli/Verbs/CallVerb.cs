@@ -9,8 +9,9 @@ namespace Backupd.Cli.Verbs;
 internal static class CallVerb
 {
     private const string Description = """
-        Send a command to the daemon and print its reply as one line of JSON. An error reply is printed too, and its
-        exit code says what kind it is.
+        Send a command of the protocol to the daemon and print its reply as one line of JSON.
+
+        An error reply is printed too, and its exit code says what kind it is.
 
         Examples:
           backupd call GetBackupProgress | jq .phase
@@ -26,7 +27,7 @@ internal static class CallVerb
             Description = "Its data: JSON, @FILE, or - for standard input",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Command command = new("call", Description) { name, data };
+        Verb command = new("call", Description) { name, data };
         CommonOptions options = new CommonOptions(command).WithDaemon();
         command.SetAction(async (parsed, cancellation) =>
         {

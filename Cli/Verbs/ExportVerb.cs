@@ -19,7 +19,7 @@ internal static class ExportVerb
     {
         Argument<string> where = new("WHERE") { Description = "As for restore" };
         Argument<string> participant = new("PARTICIPANT") { Description = "Its name (see backupd show)" };
-        Command command = new("export", Description) { where, participant };
+        Verb command = new("export", Description) { where, participant };
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(async (parsed, _) =>
         {

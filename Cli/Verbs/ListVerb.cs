@@ -27,7 +27,7 @@ internal static class ListVerb
             Description = "The store; without it the daemon's",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Command command = new("list", Description) { directory };
+        Verb command = new("list", Description) { directory };
         CommonOptions options = new CommonOptions(command).WithJson().WithConfig();
         command.SetAction(parsed =>
         {

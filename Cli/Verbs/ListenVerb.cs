@@ -16,7 +16,7 @@ internal static class ListenVerb
 
     internal static Command Create(CliContext context)
     {
-        Command command = new("listen", Description);
+        Verb command = new("listen", Description);
         CommonOptions options = new CommonOptions(command).WithDaemon();
         command.SetAction(async (parsed, _) =>
         {

@@ -40,7 +40,7 @@ internal static class OnceVerb
             Description = "Back up what a program prints, under this name; the program follows --",
             HelpName = "NAME",
         };
-        Command command = new("once", Description) { words, to, name, exclude, program };
+        Verb command = new("once", Description) { words, to, name, exclude, program };
         CommonOptions options = new CommonOptions(command).WithProgress().WithJson();
         command.SetAction((parsed, _) =>
         {

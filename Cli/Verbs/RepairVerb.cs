@@ -10,8 +10,10 @@ namespace Backupd.Cli.Verbs;
 internal static class RepairVerb
 {
     private const string Description = """
-        Read every chunk of a store from the disk and move what is damaged to quarantine/. Nothing is deleted. The next
-        backup stores what it meets of it again, and with that every run that used it is whole again.
+        Take damaged chunks of a store out of the way, so that the next backup stores them again.
+
+        Every chunk is read from the disk; what is damaged moves to quarantine/, and nothing is deleted. When the next
+        backup has stored the same content again, every run that used it is whole again.
 
         Examples:
           backupd repair
@@ -25,7 +27,7 @@ internal static class RepairVerb
             Description = "The store; without it the daemon's",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Command command = new("repair", Description) { directory };
+        Verb command = new("repair", Description) { directory };
         CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
         command.SetAction(async (parsed, _) =>
         {

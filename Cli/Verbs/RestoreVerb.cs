@@ -33,7 +33,7 @@ internal static class RestoreVerb
         {
             Description = "Entries may exist; only what differs is rewritten, nothing is removed",
         };
-        Command command = new("restore", Description) { where, to, participant, overwrite };
+        Verb command = new("restore", Description) { where, to, participant, overwrite };
         CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
         command.SetAction(async (parsed, _) =>
         {

@@ -38,7 +38,7 @@ internal static class RunVerb
             DefaultValueFactory = _ => "manual",
         };
         trigger.AcceptOnlyFromAmong("manual", "pre_update");
-        Command command = new("run", Description) { participants, detach, trigger };
+        Verb command = new("run", Description) { participants, detach, trigger };
         CommonOptions options = new CommonOptions(command).WithDaemon().WithProgress().WithJson();
         command.SetAction(async (parsed, _) =>
         {

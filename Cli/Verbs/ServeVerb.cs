@@ -18,7 +18,7 @@ internal static class ServeVerb
 
     internal static Command Create(CliContext context)
     {
-        Command command = new("serve", Description);
+        Verb command = new("serve", Description);
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction((parsed, _) =>
         {

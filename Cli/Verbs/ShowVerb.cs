@@ -22,7 +22,7 @@ internal static class ShowVerb
     {
         Argument<string> where = new("WHERE") { Description = "As for restore" };
         Option<bool> files = new("--files") { Description = "Every entry: mode, size, time, path" };
-        Command command = new("show", Description) { where, files };
+        Verb command = new("show", Description) { where, files };
         CommonOptions options = new CommonOptions(command).WithJson().WithConfig();
         command.Validators.Add(result =>
         {

@@ -19,7 +19,7 @@ internal static class StatusVerb
 
     internal static Command Create(CliContext context)
     {
-        Command command = new("status", Description);
+        Verb command = new("status", Description);
         CommonOptions options = new CommonOptions(command).WithDaemon().WithJson();
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -24,7 +24,7 @@ internal static class ValidateVerb
             Description = "Only this participant; may be repeated",
             HelpName = "P",
         };
-        Command command = new("validate", Description) { where, participant };
+        Verb command = new("validate", Description) { where, participant };
         CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
         command.SetAction(async (parsed, _) =>
         {

@@ -31,6 +31,8 @@ public sealed class CommandLineTests
             Assert.AreEqual(0, verbCode);
             Assert.Contains(verb, text);
         }
+        Assert.Contains("pg_dump -Fc shop", (await Run(directory, "once", "--help")).Output);
+        Assert.IsLessThan(60, output.Split('\n').Length, "the overview fits a screen");
     }
 
     [TestMethod]
@@ -58,6 +60,7 @@ public sealed class CommandLineTests
         (int code, _, string error) = await Run(directory, arguments);
         Assert.AreEqual(2, code, error);
         Assert.IsGreaterThan(5, error.Length);
+        Assert.IsLessThan(16, error.Split('\n').Length, error);
         Assert.IsFalse(Directory.Exists(directory["d"]) || Directory.Exists("d"), "nothing was made");
     }
 
