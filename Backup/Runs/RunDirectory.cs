@@ -94,10 +94,13 @@ internal sealed class RunDirectory
     /// them over.</summary>
     internal void RemoveWorkingFiles(bool keepChunks)
     {
-        Directory.Delete(TemporaryPath, recursive: true);
-        if (!keepChunks)
+        // Either may be gone already: a run can still fail after it has removed them.
+        foreach (string path in keepChunks ? (string[])[TemporaryPath] : [TemporaryPath, ChunksPath])
         {
-            Directory.Delete(ChunksPath, recursive: true);
+            if (Directory.Exists(path))
+            {
+                Directory.Delete(path, recursive: true);
+            }
         }
     }
 
