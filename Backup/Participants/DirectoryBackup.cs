@@ -20,6 +20,8 @@ internal sealed class DirectoryBackup : IDisposable
     private readonly ArtifactWriter _writer;
     private readonly FileReader _reader;
     private readonly HashSet<Segment> _present = [];
+    private readonly ListingLineWriter _identity = new(1024);
+    private Segment _lastPresent;
     private readonly Dictionary<string, LinkedFile> _links = [];
     private ulong _rootDevice;
 
@@ -93,10 +95,13 @@ internal sealed class DirectoryBackup : IDisposable
 
     private void Store(WalkEntry entry)
     {
-        ListingEntry? earlier = _previous.Find(entry.Path);
+        if (TryKeepLine(entry))
+        {
+            return;
+        }
         if (entry.Status.IsRegular)
         {
-            StoreFile(entry, earlier);
+            StoreFile(entry, _previous.Find(entry.Path));
             return;
         }
         try
@@ -117,6 +122,39 @@ internal sealed class DirectoryBackup : IDisposable
             _reader.Refuse(entry, e);
         }
         _context.Advance(1, 0);
+    }
+
+    // An unchanged file with one name keeps its line, byte by byte: neither is the earlier line parsed nor a new one made.
+    // Most entries of most runs go this way.
+    private bool TryKeepLine(WalkEntry entry)
+    {
+        if (!entry.Status.IsRegular || entry.Status.LinkCount != 1)
+        {
+            return false;
+        }
+        _identity.Clear();
+        _identity.WriteIdentity(EntryFacts.Identity(entry.Path, entry.Status));
+        ReadOnlySpan<byte> line = _previous.FindSame(entry.Path, _identity.Text);
+        if (line.IsEmpty || !KnownLine.TryRead(line, _identity.Length, entry.Status.Size, out KnownLine known))
+        {
+            return false;
+        }
+        int segments = 0;
+        while (known.Next(out Segment segment))
+        {
+            if (!IsInPlace(segment))
+            {
+                return false;
+            }
+            segments++;
+        }
+        if (!known.IsAtEnd || segments == ListingWriter.MaxSegmentsPerLine)
+        {
+            return false;
+        }
+        _writer.AddUnchanged(entry.Path, line, entry.Status.Size);
+        _context.Skip(1, entry.Status.Size);
+        return true;
     }
 
     private void StoreFile(WalkEntry entry, ListingEntry? earlier)
@@ -153,21 +191,31 @@ internal sealed class DirectoryBackup : IDisposable
     {
         foreach (Segment segment in earlier.Segments)
         {
-            Segment key = new(segment.Chunk, 0, 0, segment.StoredSize);
-            if (segment.IsHole || _present.Contains(key))
-            {
-                continue;
-            }
-            if (!_context.Pipeline.Chunks.IsPresent(segment.Chunk, segment.StoredSize))
+            if (!IsInPlace(segment))
             {
                 return false;
             }
-            if (_present.Count >= MaxRemembered)
-            {
-                _present.Clear();
-            }
-            _present.Add(key);
         }
+        return true;
+    }
+
+    private bool IsInPlace(Segment segment)
+    {
+        Segment key = new(segment.Chunk, 0, 0, segment.StoredSize);
+        if (segment.IsHole || key == _lastPresent || _present.Contains(key))
+        {
+            return true;
+        }
+        if (!_context.Pipeline.Chunks.IsPresent(segment.Chunk, segment.StoredSize))
+        {
+            return false;
+        }
+        if (_present.Count >= MaxRemembered)
+        {
+            _present.Clear();
+        }
+        _present.Add(key);
+        _lastPresent = key;
         return true;
     }
 

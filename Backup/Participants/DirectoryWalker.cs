@@ -91,7 +91,7 @@ internal sealed class DirectoryWalker : IDisposable
         _rootDevice = status.Device;
         _counts.Seen++;
         ReadNames(_entered);
-        return new WalkEntry([], [(byte)'.', 0], file, status);
+        return new WalkEntry([], [(byte)'.', 0], file, status, file);
     }
 
     private bool Visit(Frame frame, byte[] name, out WalkEntry entry)
@@ -126,7 +126,7 @@ internal sealed class DirectoryWalker : IDisposable
         {
             return false;
         }
-        entry = new WalkEntry(path, name, parent, status);
+        entry = new WalkEntry(path, name, parent, status, _entered?.File ?? -1);
         return true;
     }
 

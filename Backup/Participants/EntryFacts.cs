@@ -10,7 +10,8 @@ internal static class EntryFacts
     // read can change once more without a new time.
     private const long RacySeconds = 2;
 
-    internal static ListingEntry Entry(byte[] path, FileStatus status, DateTimeOffset readAt) => new()
+    /// <summary>What tells whether an entry is the same as at an earlier run, and nothing more.</summary>
+    internal static ListingEntry Identity(byte[] path, FileStatus status) => new()
     {
         Path = path,
         Type = TypeOf(status),
@@ -20,6 +21,10 @@ internal static class EntryFacts
         Mtime = Mtime(status),
         Ctime = Ctime(status),
         Inode = status.Inode,
+    };
+
+    internal static ListingEntry Entry(byte[] path, FileStatus status, DateTimeOffset readAt) => Identity(path, status) with
+    {
         Size = status.IsRegular ? status.Size : 0,
         DeviceMajor = status.DeviceNumberMajor,
         DeviceMinor = status.DeviceNumberMinor,

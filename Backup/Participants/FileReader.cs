@@ -86,6 +86,10 @@ internal sealed class FileReader : IDisposable
     /// <summary>Extended attributes of a directory that the walk met.</summary>
     internal ImmutableArray<Xattr> DirectoryXattrs(WalkEntry entry)
     {
+        if (entry.File >= 0)
+        {
+            return Xattrs.Read(entry.File, Show(entry));
+        }
         using SafeFileHandle handle = Posix.Open(
             entry.Parent, entry.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow);
         return Xattrs.Read(Posix.Number(handle), Show(entry));

@@ -7,7 +7,8 @@ namespace Backupd.Backup.Participants;
 /// <param name="Name">The last component, zero-terminated, to be used with <paramref name="Parent"/>.</param>
 /// <param name="Parent">Number of the open directory that holds it. Valid until the walk moves on.</param>
 /// <param name="Status">As the walk saw it.</param>
-internal readonly record struct WalkEntry(byte[] Path, byte[] Name, int Parent, FileStatus Status);
+/// <param name="File">Number of the directory itself when the walk has opened it, else -1. Valid as long.</param>
+internal readonly record struct WalkEntry(byte[] Path, byte[] Name, int Parent, FileStatus Status, int File = -1);
 
 /// <summary>What a walk counted. Entries met and not returned are in one of the counts.</summary>
 internal sealed class WalkCounts

@@ -182,7 +182,7 @@ internal sealed class TreeWriter : IDisposable
         {
             throw new BackupException(
                 BackupFault.InputInvalid,
-                $"{Show(entry)} is a directory and would become a {ListingWriter.TypeWord(entry.Type)}; move it away first",
+                $"{Show(entry)} is a directory and would become a {Word(entry.Type)}; move it away first",
                 inner: e);
         }
     }
@@ -219,7 +219,7 @@ internal sealed class TreeWriter : IDisposable
         }
         if (result != 0)
         {
-            throw PosixException.Last($"make the {ListingWriter.TypeWord(entry.Type)}", Show(entry));
+            throw PosixException.Last($"make the {Word(entry.Type)}", Show(entry));
         }
         _metadata.ApplyByName(parent, name, entry, Show(entry));
     }
@@ -305,6 +305,8 @@ internal sealed class TreeWriter : IDisposable
             _ = Libc.UnlinkAt(parent, path, 0);
         }
     }
+
+    private static string Word(EntryType type) => Encoding.ASCII.GetString(ListingLineWriter.TypeWord(type));
 
     private static BackupException Hostile(ListingEntry entry, string why) =>
         new(BackupFault.RunDamaged, $"the listing holds an entry that cannot be restored, {entry.DisplayPath}: {why}");

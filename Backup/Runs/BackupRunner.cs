@@ -288,7 +288,8 @@ internal sealed class BackupRunner
                 _progress.SetMeasured(i, new SourceSize(last.Totals.Stored, last.Totals.Bytes));
             }
         }
-        return new SizeCount(_plan.Participants, _plan.Store, _progress.SetMeasured);
+        bool areKnown = _previous.Count == _plan.Participants.Length;
+        return new SizeCount(_plan.Participants, _plan.Store, areKnown, _progress.SetMeasured);
     }
 
     private void Tick()

@@ -42,10 +42,26 @@ internal sealed class ArtifactWriter : IDisposable
     internal long Stored { get; private set; }
 
     /// <summary>Adds an entry without content, or with segments that are in the store already.</summary>
-    internal WaitingEntry Add(ListingEntry entry) => Enqueue(new WaitingEntry(entry, []) { IsAssigned = true });
+    internal WaitingEntry Add(ListingEntry entry) => Count(new WaitingEntry(entry, []) { IsAssigned = true });
+
+    /// <summary>Adds a file whose earlier line still tells everything about it.</summary>
+    internal void AddUnchanged(byte[] path, ReadOnlySpan<byte> line, long size)
+    {
+        Stored++;
+        Files++;
+        Bytes += size;
+        if (_waiting.Count == 0)
+        {
+            _listing.AddLine(path, line);
+        }
+        else
+        {
+            Enqueue(new WaitingEntry(path, line.ToArray()));
+        }
+    }
 
     /// <summary>Adds one more name of a file that was added before.</summary>
-    internal void AddLink(ListingEntry entry, WaitingEntry first) => Enqueue(new WaitingEntry(entry, first));
+    internal void AddLink(ListingEntry entry, WaitingEntry first) => Count(new WaitingEntry(entry, first));
 
     /// <summary>Adds a file whose whole content is at hand.</summary>
     internal WaitingEntry AddSmallFile(ListingEntry entry, ReadOnlySpan<byte> content)
@@ -57,7 +73,7 @@ internal sealed class ArtifactWriter : IDisposable
             _packEnd += content.Length;
             _pack.Append(content);
         }
-        return Enqueue(waiting);
+        return Count(waiting);
     }
 
     /// <summary>Begins a file that is a stream of its own; its entry takes its place in the order when it is
@@ -66,7 +82,7 @@ internal sealed class ArtifactWriter : IDisposable
 
     /// <summary>Adds a file that was streamed.</summary>
     internal WaitingEntry AddStreamedFile(ListingEntry entry, StreamedFile content) =>
-        Enqueue(new WaitingEntry(entry, content.Parts) { IsAssigned = true });
+        Count(new WaitingEntry(entry, content.Parts) { IsAssigned = true });
 
     /// <summary>Waits for every chunk and returns the listing's chunks.</summary>
     internal ImmutableArray<ListingChunk> Finish()
@@ -83,22 +99,28 @@ internal sealed class ArtifactWriter : IDisposable
     public void Dispose()
     {
         _pack.Dispose();
-        _listing.Dispose();
         _codec.Dispose();
     }
 
-    private WaitingEntry Enqueue(WaitingEntry entry)
+    private WaitingEntry Count(WaitingEntry waiting)
     {
+        ListingEntry entry = waiting.Entry!;
         Stored++;
-        if (entry.Entry.Type == EntryType.File)
+        if (entry.Type == EntryType.File)
         {
             Files++;
-            Bytes += entry.Entry.Size;
+            Bytes += entry.Size;
         }
-        else if (entry.Entry.Type == EntryType.Directory)
+        else if (entry.Type == EntryType.Directory)
         {
             Directories++;
         }
+        Enqueue(waiting);
+        return waiting;
+    }
+
+    private void Enqueue(WaitingEntry entry)
+    {
         _waiting.Enqueue(entry);
         while (_waiting.Count > 0 && _waiting.Peek().IsReady)
         {
@@ -109,12 +131,16 @@ internal sealed class ArtifactWriter : IDisposable
             _pack.Complete();
             ReleaseFirst();
         }
-        return entry;
     }
 
     private void ReleaseFirst()
     {
         WaitingEntry first = _waiting.Dequeue();
+        if (first.Entry is null)
+        {
+            _listing.AddLine(first.Path, first.Line);
+            return;
+        }
         if (first.Parts.Count == 0)
         {
             _listing.Add(first.Entry);

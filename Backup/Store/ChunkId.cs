@@ -63,10 +63,23 @@ public readonly record struct ChunkId
     public override string ToString()
     {
         Span<byte> bytes = stackalloc byte[Size];
+        CopyTo(bytes);
+        return Convert.ToHexStringLower(bytes);
+    }
+
+    /// <summary>The same as ASCII, into the first 64 bytes of a buffer.</summary>
+    public void WriteHex(Span<byte> utf8)
+    {
+        Span<byte> bytes = stackalloc byte[Size];
+        CopyTo(bytes);
+        Convert.TryToHexStringLower(bytes, utf8, out _);
+    }
+
+    private void CopyTo(Span<byte> bytes)
+    {
         BinaryPrimitives.WriteUInt64BigEndian(bytes, _a);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], _b);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[16..], _c);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[24..], _d);
-        return Convert.ToHexStringLower(bytes);
     }
 }

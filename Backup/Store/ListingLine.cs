@@ -42,6 +42,25 @@ internal struct ListingLine
         return fields;
     }
 
+    /// <summary>The path of the current line, without reading the rest of it.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal static byte[] PathOf(ListingLines lines)
+    {
+        try
+        {
+            Utf8JsonReader reader = new(lines.Current);
+            Expect(ref reader, JsonTokenType.StartObject);
+            Expect(ref reader, JsonTokenType.PropertyName);
+            return reader.ValueTextEquals("path"u8)
+                ? Text(ref reader)
+                : reader.ValueTextEquals("path_b64"u8) ? Base64(ref reader) : Read(lines.Current)._path ?? [];
+        }
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
+        {
+            throw lines.Damaged($"a line of chunk {lines.CurrentChunk} cannot be read: {e.Message}");
+        }
+    }
+
     internal readonly ListingEntry ToEntry()
     {
         if (_path is null || Type is null || _mode is null || _mtime is null)

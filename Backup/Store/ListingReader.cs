@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json;
 
 namespace Backupd.Backup.Store;
@@ -8,54 +7,36 @@ namespace Backupd.Backup.Store;
 /// </summary>
 internal sealed class ListingReader : IDisposable
 {
-    private readonly BackupStore _store;
-    private readonly ArtifactFile _artifact;
-    private readonly bool _cold;
-    private readonly ChunkCodec _codec = new();
+    private readonly ListingLines _lines;
 
     /// <param name="store">The store whose chunks hold the listing.</param>
     /// <param name="artifact">What names those chunks.</param>
     /// <param name="cold">Read from the disk and not from the page cache.</param>
-    internal ListingReader(BackupStore store, ArtifactFile artifact, bool cold = false)
-    {
-        _store = store;
-        _artifact = artifact;
-        _cold = cold;
-    }
+    internal ListingReader(BackupStore store, ArtifactFile artifact, bool cold = false) =>
+        _lines = new ListingLines(store, artifact, cold);
 
     /// <summary>The entries in path order.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
     internal IEnumerable<ListingEntry> Entries()
     {
         ListingEntry? pending = null;
-        foreach (ListingChunk chunk in _artifact.Listing)
+        while (_lines.MoveNext())
         {
-            byte[] lines = ReadChunk(chunk);
-            int start = 0;
-            while (start < lines.Length)
+            ListingEntry line = Parse(_lines, out bool isMore);
+            if (isMore)
             {
-                int length = lines.AsSpan(start).IndexOf((byte)'\n');
-                if (length < 0)
-                {
-                    throw Damaged($"a line of chunk {chunk.Chunk} has no end");
-                }
-                ListingEntry line = Parse(lines.AsSpan(start, length), chunk.Chunk, out bool isMore);
-                start += length + 1;
-                if (isMore)
-                {
-                    pending = Join(pending, line);
-                    continue;
-                }
-                if (pending is not null)
-                {
-                    yield return pending;
-                    if (ListingEntry.ComparePaths(pending.Path, line.Path) >= 0)
-                    {
-                        throw Damaged($"entries are out of order at {line.DisplayPath}");
-                    }
-                }
-                pending = line;
+                pending = Join(pending, line);
+                continue;
             }
+            if (pending is not null)
+            {
+                yield return pending;
+                if (ListingEntry.ComparePaths(pending.Path, line.Path) >= 0)
+                {
+                    throw _lines.Damaged($"entries are out of order at {line.DisplayPath}");
+                }
+            }
+            pending = line;
         }
         if (pending is not null)
         {
@@ -64,42 +45,32 @@ internal sealed class ListingReader : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _codec.Dispose();
+    public void Dispose() => _lines.Dispose();
 
-    private byte[] ReadChunk(ListingChunk chunk)
+    /// <summary>Reads the current line.</summary>
+    /// <param name="lines">Stands on a line.</param>
+    /// <param name="isMore">Whether it continues the segments of the entry before it.</param>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal static ListingEntry Parse(ListingLines lines, out bool isMore)
     {
-        if (!ChunkId.TryParse(chunk.Chunk, out ChunkId id))
+        try
         {
-            throw Damaged($"{chunk.Chunk} is not a chunk name");
+            ListingLine fields = ListingLine.Read(lines.Current);
+            isMore = fields.Type == "more";
+            return isMore ? fields.ToContinuation() : fields.ToEntry();
         }
-        string path = BackupStore.ChunkPath(_store.ChunksDirectory, id);
-        string? problem = _codec.TryRead(path, id, _cold, chunk.StoredSize, out ReadOnlySpan<byte> content);
-        return problem is null ? content.ToArray() : throw Damaged($"chunk {id} {problem}");
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or OverflowException)
+        {
+            throw lines.Damaged($"a line of chunk {lines.CurrentChunk} cannot be read: {e.Message}");
+        }
     }
 
     private ListingEntry Join(ListingEntry? first, ListingEntry more)
     {
         if (first is null || !first.Path.AsSpan().SequenceEqual(more.Path))
         {
-            throw Damaged($"a continuation without its entry: {more.DisplayPath}");
+            throw _lines.Damaged($"a continuation without its entry: {more.DisplayPath}");
         }
         return first with { Segments = first.Segments.AddRange(more.Segments) };
-    }
-
-    private BackupException Damaged(string what) =>
-        new(BackupFault.RunDamaged, $"the listing of {_artifact.Participant} is damaged: {what}");
-
-    private ListingEntry Parse(ReadOnlySpan<byte> line, string chunk, out bool isMore)
-    {
-        try
-        {
-            ListingLine fields = ListingLine.Read(line);
-            isMore = fields.Type == "more";
-            return isMore ? fields.ToContinuation() : fields.ToEntry();
-        }
-        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or OverflowException)
-        {
-            throw Damaged($"a line of chunk {chunk} cannot be read: {e.Message}");
-        }
     }
 }

@@ -1,8 +1,4 @@
-using System.Buffers;
 using System.Collections.Immutable;
-using System.Globalization;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Unicode;
 
 namespace Backupd.Backup.Store;
@@ -11,7 +7,7 @@ namespace Backupd.Backup.Store;
 /// Writes a listing: one JSON line an entry, in path order, cut into chunks at line ends. Where a chunk ends depends on
 /// the paths alone, so a file whose content or times change moves no cut.
 /// </summary>
-internal sealed class ListingWriter : IDisposable
+internal sealed class ListingWriter
 {
     /// <summary>A line holds no more segments; the rest follows on lines of type <c>more</c>.</summary>
     internal const int MaxSegmentsPerLine = 1000;
@@ -22,17 +18,9 @@ internal sealed class ListingWriter : IDisposable
     private const int MaxChunkBytes = 512 * 1024;
     private const ulong CutMask = 0xFF;
 
-    private static readonly JsonWriterOptions Json = new()
-    {
-        // Paths stay readable for people; these lines never reach a browser.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        SkipValidation = true,
-    };
-
     private readonly ContentPipeline _pipeline;
     private readonly ChunkCodec _codec;
-    private readonly ArrayBufferWriter<byte> _buffer = new(MaxChunkBytes);
-    private readonly Utf8JsonWriter _writer;
+    private readonly ListingLineWriter _lines = new(MaxChunkBytes);
     private readonly ImmutableArray<ListingChunk>.Builder _chunks = ImmutableArray.CreateBuilder<ListingChunk>();
     private byte[] _firstPath = [];
     private byte[] _lastPath = [];
@@ -42,33 +30,34 @@ internal sealed class ListingWriter : IDisposable
     {
         _pipeline = pipeline;
         _codec = codec;
-        _writer = new Utf8JsonWriter(_buffer, Json);
     }
 
     /// <summary>Appends an entry; its path must come after the one before.</summary>
     internal void Add(ListingEntry entry)
     {
-        if (_hasLast && ListingEntry.ComparePaths(_lastPath, entry.Path) >= 0)
-        {
-            throw new InvalidOperationException($"listing out of order at {entry.DisplayPath}");
-        }
-        _lastPath = entry.Path;
-        _hasLast = true;
+        Begin(entry.Path);
         int segments = Math.Min(entry.Segments.Length, MaxSegmentsPerLine);
-        BeginLine(entry.Path);
-        WriteEntry(entry, segments);
+        _lines.WriteEntry(entry, segments);
         EndLine(entry.Path, isWhole: segments == entry.Segments.Length);
         for (int next = segments; next < entry.Segments.Length; next += segments)
         {
             segments = Math.Min(entry.Segments.Length - next, MaxSegmentsPerLine);
-            BeginLine(entry.Path);
-            _writer.WriteStartObject();
-            WriteBytes("path", entry.Path);
-            _writer.WriteString("type", "more");
-            WriteSegments(entry.Segments.AsSpan(next, segments));
-            _writer.WriteEndObject();
+            if (_lines.Length == 0)
+            {
+                _firstPath = entry.Path;
+            }
+            _lines.WriteMore(entry.Path, entry.Segments.AsSpan(next, segments));
             EndLine(entry.Path, isWhole: next + segments == entry.Segments.Length);
         }
+    }
+
+    /// <summary>Appends the line that an entry had in an earlier listing, without its end of line. It must be the whole
+    /// entry.</summary>
+    internal void AddLine(byte[] path, ReadOnlySpan<byte> line)
+    {
+        Begin(path);
+        _lines.Raw(line);
+        EndLine(path, isWhole: true);
     }
 
     /// <summary>Stores what is left and returns the listing's chunks.</summary>
@@ -78,24 +67,26 @@ internal sealed class ListingWriter : IDisposable
         return _chunks.ToImmutable();
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _writer.Dispose();
-
-    private void BeginLine(byte[] path)
+    private void Begin(byte[] path)
     {
-        if (_buffer.WrittenCount == 0)
+        if (_hasLast && ListingEntry.ComparePaths(_lastPath, path) >= 0)
+        {
+            throw new InvalidOperationException(
+                $"listing out of order at {System.Text.Encoding.UTF8.GetString(path)}");
+        }
+        _lastPath = path;
+        _hasLast = true;
+        if (_lines.Length == 0)
         {
             _firstPath = path;
         }
-        _writer.Reset();
     }
 
     private void EndLine(byte[] path, bool isWhole)
     {
-        _writer.Flush();
-        _buffer.Write("\n"u8);
-        bool full = _buffer.WrittenCount >= MaxChunkBytes;
-        bool natural = isWhole && _buffer.WrittenCount >= MinChunkBytes && (Hash(path) & CutMask) == 0;
+        _lines.Raw("\n"u8);
+        bool full = _lines.Length >= MaxChunkBytes;
+        bool natural = isWhole && _lines.Length >= MinChunkBytes && (Hash(path) & CutMask) == 0;
         if (full || natural)
         {
             Cut();
@@ -104,11 +95,11 @@ internal sealed class ListingWriter : IDisposable
 
     private void Cut()
     {
-        if (_buffer.WrittenCount == 0)
+        if (_lines.Length == 0)
         {
             return;
         }
-        ChunkTicket ticket = _pipeline.StoreNow(_buffer.WrittenSpan, _codec);
+        ChunkTicket ticket = _pipeline.StoreNow(_lines.Text, _codec);
         bool isText = Utf8.IsValid(_firstPath);
         _chunks.Add(new ListingChunk
         {
@@ -118,107 +109,8 @@ internal sealed class ListingWriter : IDisposable
             FirstPath = isText ? System.Text.Encoding.UTF8.GetString(_firstPath) : null,
             FirstPathBase64 = isText ? null : _firstPath,
         });
-        _buffer.ResetWrittenCount();
+        _lines.Clear();
     }
-
-    private void WriteEntry(ListingEntry entry, int segments)
-    {
-        _writer.WriteStartObject();
-        WriteBytes("path", entry.Path);
-        _writer.WriteString("type", TypeWord(entry.Type));
-        _writer.WriteString("mode", Convert.ToString(entry.Mode, 8).PadLeft(4, '0'));
-        _writer.WriteNumber("uid", entry.Uid);
-        _writer.WriteNumber("gid", entry.Gid);
-        _writer.WriteString("mtime", TimeText(entry.Mtime));
-        _writer.WriteString("ctime", TimeText(entry.Ctime));
-        _writer.WriteString("ino", entry.Inode.ToString(CultureInfo.InvariantCulture));
-        if (entry.Racy)
-        {
-            _writer.WriteBoolean("racy", true);
-        }
-        if (entry.LinkId.Length > 0)
-        {
-            _writer.WriteString("link", entry.LinkId);
-        }
-        if (entry.Type == EntryType.Symlink)
-        {
-            WriteBytes("target", entry.Target);
-        }
-        if (entry.Type is EntryType.CharDevice or EntryType.BlockDevice)
-        {
-            _writer.WriteString("device", $"{entry.DeviceMajor}:{entry.DeviceMinor}");
-        }
-        WriteXattrs(entry.Xattrs);
-        if (entry.Type == EntryType.File)
-        {
-            _writer.WriteNumber("size", entry.Size);
-            if (entry.Sha256.Length > 0)
-            {
-                _writer.WriteString("sha256", entry.Sha256);
-            }
-            WriteSegments(entry.Segments.AsSpan(0, segments));
-        }
-        _writer.WriteEndObject();
-    }
-
-    private void WriteXattrs(ImmutableArray<Xattr> xattrs)
-    {
-        if (xattrs.IsEmpty)
-        {
-            return;
-        }
-        _writer.WriteStartArray("xattrs");
-        foreach (Xattr xattr in xattrs)
-        {
-            _writer.WriteStartArray();
-            _writer.WriteStringValue(xattr.Name);
-            _writer.WriteBase64StringValue(xattr.Value);
-            _writer.WriteEndArray();
-        }
-        _writer.WriteEndArray();
-    }
-
-    private void WriteSegments(ReadOnlySpan<Segment> segments)
-    {
-        _writer.WriteStartArray("seg");
-        foreach (Segment segment in segments)
-        {
-            _writer.WriteStartArray();
-            _writer.WriteStringValue(segment.IsHole ? "hole" : segment.Chunk.ToString());
-            _writer.WriteNumberValue(segment.Offset);
-            _writer.WriteNumberValue(segment.Length);
-            _writer.WriteNumberValue(segment.StoredSize);
-            _writer.WriteEndArray();
-        }
-        _writer.WriteEndArray();
-    }
-
-    private void WriteBytes(string member, byte[] bytes)
-    {
-        if (Utf8.IsValid(bytes))
-        {
-            _writer.WriteString(member, bytes);
-        }
-        else
-        {
-            _writer.WriteBase64String(member + "_b64", bytes);
-        }
-    }
-
-    /// <summary>The word of a type in a listing.</summary>
-    internal static string TypeWord(EntryType type) => type switch
-    {
-        EntryType.File => "file",
-        EntryType.Directory => "dir",
-        EntryType.Symlink => "symlink",
-        EntryType.Fifo => "fifo",
-        EntryType.CharDevice => "char",
-        EntryType.BlockDevice => "block",
-        _ => throw new ArgumentOutOfRangeException(nameof(type)),
-    };
-
-    private static string TimeText(FileTime time) =>
-        string.Create(CultureInfo.InvariantCulture, $"{time.Seconds}.{time.Nanoseconds:D9}");
 
     // FNV-1a, 64 bits, folded so that the low bits depend on all of it.
     private static ulong Hash(ReadOnlySpan<byte> path)

@@ -2,61 +2,145 @@ namespace Backupd.Backup.Store;
 
 /// <summary>
 /// The listing of the participant's last good run, read side by side with the walk: both are in path order, so one
-/// pass and one entry in memory are enough, however many files there are.
+/// pass and one line in memory are enough, however many files there are.
 /// </summary>
 internal sealed class PreviousListing : IDisposable
 {
-    private readonly ListingReader? _reader;
-    private readonly IEnumerator<ListingEntry>? _entries;
-    private bool _hasCurrent;
+    private readonly ListingLines? _lines;
+    private bool _started;
+    private bool _ended;
+
+    // The current line was the answer to the last question, and every later question is about a path behind it.
+    private bool _isAnswered;
+
+    // The path of the current line, once somebody had to know it.
+    private byte[]? _path;
 
     internal PreviousListing(BackupStore store, ArtifactFile? artifact)
     {
         if (artifact is not null)
         {
-            _reader = new ListingReader(store, artifact);
-            _entries = _reader.Entries().GetEnumerator();
+            _lines = new ListingLines(store, artifact, cold: false);
         }
     }
 
     /// <summary>Why the listing could not be used to its end; "" when it could. Content is read again then.</summary>
     internal string Problem { get; private set; } = "";
 
+    /// <summary>
+    /// The earlier line of a path if it begins with an identity (see <see cref="ListingLineWriter.WriteIdentity"/>), else
+    /// nothing. Paths must be asked for in order. Valid until the next call.
+    /// </summary>
+    internal ReadOnlySpan<byte> FindSame(byte[] path, ReadOnlySpan<byte> identity)
+    {
+        if (_lines is null || _ended)
+        {
+            return default;
+        }
+        // Almost always the line behind the last answer is the one, and no path need be looked at.
+        bool found = _isAnswered && TryAdvance() && _lines.Current.StartsWith(identity);
+        if (!found)
+        {
+            found = GoTo(path) && _lines.Current.StartsWith(identity);
+        }
+        _isAnswered = found;
+        return found ? _lines.Current : default;
+    }
+
     /// <summary>The earlier entry of a path, or null. Paths must be asked for in order.</summary>
     internal ListingEntry? Find(byte[] path)
     {
-        while (_entries is not null && Problem.Length == 0)
+        _isAnswered = false;
+        if (!GoTo(path))
         {
-            if (_hasCurrent)
-            {
-                int order = ListingEntry.ComparePaths(_entries.Current.Path, path);
-                if (order >= 0)
-                {
-                    return order == 0 ? _entries.Current : null;
-                }
-            }
-            try
-            {
-                _hasCurrent = _entries.MoveNext();
-            }
-            catch (BackupException e)
-            {
-                // A damaged earlier listing costs time, not data: everything from here on is read and stored anew.
-                Problem = e.Message;
-                return null;
-            }
-            if (!_hasCurrent)
-            {
-                return null;
-            }
+            return null;
         }
-        return null;
+        try
+        {
+            ListingEntry entry = ListingReader.Parse(_lines!, out bool isMore);
+            return isMore ? null : WithRest(entry);
+        }
+        catch (BackupException e)
+        {
+            GiveUp(e);
+            return null;
+        }
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _lines?.Dispose();
+
+    private ListingEntry WithRest(ListingEntry entry)
     {
-        _entries?.Dispose();
-        _reader?.Dispose();
+        while (entry.Segments.Length % ListingWriter.MaxSegmentsPerLine == 0 && entry.Segments.Length > 0 && Advance()
+            && ComparePath(entry.Path) == 0)
+        {
+            entry = entry with
+            {
+                Segments = entry.Segments.AddRange(ListingReader.Parse(_lines!, out _).Segments),
+            };
+        }
+        return entry;
+    }
+
+    // Stands on the first line of a path afterwards, or on the first line behind it.
+    private bool GoTo(byte[] path)
+    {
+        if (_lines is null || _ended)
+        {
+            return false;
+        }
+        try
+        {
+            if (!_started)
+            {
+                _started = true;
+                Advance();
+            }
+            int order = -1;
+            while (!_ended && (order = ComparePath(path)) < 0)
+            {
+                Advance();
+            }
+            return order == 0;
+        }
+        catch (BackupException e)
+        {
+            GiveUp(e);
+            return false;
+        }
+    }
+
+    private bool TryAdvance()
+    {
+        try
+        {
+            return Advance();
+        }
+        catch (BackupException e)
+        {
+            GiveUp(e);
+            return false;
+        }
+    }
+
+    private bool Advance()
+    {
+        _path = null;
+        _ended = !_lines!.MoveNext();
+        return !_ended;
+    }
+
+    private int ComparePath(byte[] path)
+    {
+        _path ??= ListingLine.PathOf(_lines!);
+        return ListingEntry.ComparePaths(_path, path);
+    }
+
+    // A damaged earlier listing costs time, not data: everything from here on is read and stored anew.
+    private void GiveUp(BackupException e)
+    {
+        _ended = true;
+        Problem = e.Message;
     }
 }

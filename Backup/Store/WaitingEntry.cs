@@ -13,6 +13,15 @@ internal sealed class WaitingEntry
         Parts = parts;
     }
 
+    /// <summary>An unchanged entry, which keeps its earlier line.</summary>
+    internal WaitingEntry(byte[] path, byte[] line)
+    {
+        Path = path;
+        Line = line;
+        Parts = [];
+        _isAssigned = true;
+    }
+
     internal WaitingEntry(ListingEntry entry, WaitingEntry first)
     {
         Entry = entry;
@@ -20,7 +29,13 @@ internal sealed class WaitingEntry
         _first = first;
     }
 
-    internal ListingEntry Entry { get; }
+    /// <summary>Null for an entry that keeps its earlier line.</summary>
+    internal ListingEntry? Entry { get; }
+
+    internal byte[] Path { get; } = [];
+
+    /// <summary>The earlier line; empty for an entry that gets a new one.</summary>
+    internal byte[] Line { get; } = [];
 
     internal List<ContentPart> Parts { get; }
 

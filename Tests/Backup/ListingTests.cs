@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Tests.Support;
 using CsCheck;
@@ -38,6 +40,61 @@ public sealed class ListingTests
                 CollectionAssert.AreEqual(sorted.Select(Text).ToArray(), back.Select(Text).ToArray());
             },
             iter: 30);
+
+    [TestMethod]
+    public void A_known_line_says_what_the_parser_says() =>
+        Gen.Select(Entry, Names, Gen.Bool).Sample(
+            (entry, name, trap) =>
+            {
+                // Names and attributes that look like members of the line.
+                byte[] path = trap ? [.. ",\"seg\":[,\"size\":7"u8, .. name] : name;
+                ListingEntry file = entry with
+                {
+                    Path = path,
+                    Type = EntryType.File,
+                    Target = [],
+                    DeviceMajor = 0,
+                    Size = entry.Segments.Sum(s => s.Length),
+                    Xattrs = trap ? [new Xattr("user.,\"seg\":[", path)] : entry.Xattrs,
+                };
+                ListingLineWriter lines = new(16);
+                lines.WriteIdentity(file);
+                int identity = lines.Length;
+                byte[] start = lines.Text.ToArray();
+                lines.Clear();
+                lines.WriteEntry(file, file.Segments.Length);
+                Assert.IsTrue(lines.Text.StartsWith(start));
+                Assert.AreEqual(Text(file), Text(ListingLine.Read(lines.Text).ToEntry()));
+                bool known = KnownLine.TryRead(lines.Text, identity, file.Size, out KnownLine line);
+                Assert.AreEqual(!file.Racy && file.LinkId.Length == 0, known);
+                Assert.IsFalse(KnownLine.TryRead(lines.Text, identity, file.Size + 1, out _));
+                List<Segment> segments = [];
+                while (known && line.Next(out Segment segment))
+                {
+                    segments.Add(segment);
+                }
+                Assert.IsTrue(!known || (line.IsAtEnd && segments.SequenceEqual(file.Segments)));
+            });
+
+    [TestMethod]
+    public async Task An_unchanged_tree_gives_the_same_listing_byte_by_byte()
+    {
+        using TempDirectory source = new();
+        new TreeBuilder(seed: 17).Fill(source["tree"], 3000, maxBytes: 2000);
+        await Shell.Ok("sh", "-c", "cd \"$1\" && ln -s x y && mkfifo p && touch \"$(printf 'a\\377')\" && truncate -s 9M s", "sh", source["tree"]);
+        using Engine engine = new(new DirectoryParticipant("tree", true, source["tree"]));
+        await engine.RunOk();
+        DateTime made = DateTime.UtcNow;
+        await Deadline.Until(() => DateTime.UtcNow - made > TimeSpan.FromSeconds(3), "the files are old enough");
+        BackupRun second = await engine.RunOk();
+        BackupRun third = await engine.RunOk();
+        ArtifactFile before = engine.Supervisor.Catalog.Artifact(second, "tree");
+        ArtifactFile after = engine.Supervisor.Catalog.Artifact(third, "tree");
+        Assert.IsGreaterThan(3, before.Listing.Length);
+        CollectionAssert.AreEqual(before.Listing.Select(c => c.Chunk).ToArray(), after.Listing.Select(c => c.Chunk).ToArray());
+        Assert.AreEqual(before.Totals, after.Totals);
+        Assert.AreEqual(0, third.Participants[0].Artifacts[0].BytesNew);
+    }
 
     [TestMethod]
     public void A_file_of_many_segments_goes_over_several_lines()
@@ -172,7 +229,7 @@ public sealed class ListingTests
         using ChunkWriter chunks = new(store, store.ChunksDirectory);
         using ContentPipeline pipeline = new(chunks, 1, () => { });
         using ChunkCodec codec = new();
-        using ListingWriter writer = new(pipeline, codec);
+        ListingWriter writer = new(pipeline, codec);
         foreach (ListingEntry entry in entries)
         {
             writer.Add(entry);
