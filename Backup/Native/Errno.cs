@@ -14,6 +14,7 @@ internal static class Errno
     internal const int Exists = 17;
     internal const int NotDirectory = 20;
     internal const int IsDirectory = 21;
+    internal const int Invalid = 22;
     internal const int NoSpace = 28;
     internal const int ReadOnly = 30;
     internal const int Range = 34;

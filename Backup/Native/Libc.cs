@@ -35,6 +35,10 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]
     internal static partial int SyncFs(int file);
 
+    // Variadic in C; the third argument travels in a register on the processors that are built for, as any other.
+    [LibraryImport(Library, EntryPoint = "fcntl64", SetLastError = true)]
+    internal static partial int FileControl(int file, int command, nint argument);
+
     [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
     internal static partial int Flock(int file, int operation);
 

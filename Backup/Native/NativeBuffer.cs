@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Backupd.Backup.Native;
 
-/// <summary>A block of memory outside the garbage collector's heap: an idle daemon gives it back at once.</summary>
+/// <summary>A block of memory outside the garbage collector's heap: an idle daemon gives it back at once. It begins at a
+/// multiple of <see cref="DirectFile.Alignment"/>.</summary>
 internal sealed unsafe class NativeBuffer : IDisposable
 {
     private byte* _bytes;
@@ -10,7 +11,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
     internal NativeBuffer(int length)
     {
         Length = length;
-        _bytes = (byte*)NativeMemory.Alloc((nuint)length);
+        _bytes = (byte*)NativeMemory.AlignedAlloc((nuint)length, DirectFile.Alignment);
     }
 
     ~NativeBuffer() => Free();
@@ -36,7 +37,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     private void Free()
     {
-        NativeMemory.Free(_bytes);
+        NativeMemory.AlignedFree(_bytes);
         _bytes = null;
     }
 }

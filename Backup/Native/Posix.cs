@@ -22,10 +22,11 @@ internal static unsafe class Posix
     private const int RemoveDirectory = 0x200;
     private const uint StatusBasic = 0x7FF;
 
-    // These two differ between architectures.
+    // These differ between architectures.
     private static readonly bool Arm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
     internal static readonly int DirectoryOnly = Arm ? 0x4000 : 0x10000;
     internal static readonly int NoFollow = Arm ? 0x8000 : 0x20000;
+    internal static readonly int Direct = Arm ? 0x10000 : 0x4000;
 
     internal const int NoAtime = 0x40000;
 
@@ -121,6 +122,27 @@ internal static unsafe class Posix
             fixed (byte* bytes = buffer)
             {
                 count = Libc.Read(file, bytes, buffer.Length);
+            }
+            if (count >= 0)
+            {
+                return (int)count;
+            }
+            if (Marshal.GetLastPInvokeError() != Errno.Interrupted)
+            {
+                throw PosixException.Last("read", display);
+            }
+        }
+    }
+
+    /// <summary>Reads once from the start of a file.</summary>
+    internal static int ReadOnce(int file, Span<byte> buffer, string display)
+    {
+        while (true)
+        {
+            nint count;
+            fixed (byte* bytes = buffer)
+            {
+                count = Libc.PRead(file, bytes, buffer.Length, 0);
             }
             if (count >= 0)
             {

@@ -19,6 +19,7 @@ internal sealed class DirectoryBackup : IDisposable
     private readonly PreviousListing _previous;
     private readonly ArtifactWriter _writer;
     private readonly FileReader _reader;
+    private readonly SmallFileReads _reads;
     private readonly HashSet<Segment> _present = [];
     private readonly ListingLineWriter _identity = new(1024);
     private Segment _lastPresent;
@@ -32,6 +33,8 @@ internal sealed class DirectoryBackup : IDisposable
         _previous = new PreviousListing(context.Store, context.Previous);
         _writer = new ArtifactWriter(context.Pipeline);
         _reader = new FileReader(root, _writer, context, _counts);
+        _reads = new SmallFileReads(
+            context, _reader.Show, (file, content) => _reader.Store(file, content, AreInPlace));
     }
 
     internal WalkCounts Counts => _counts;
@@ -55,7 +58,13 @@ internal sealed class DirectoryBackup : IDisposable
                 _rootDevice = entry.Status.Device;
             }
             Store(entry);
+            if (_writer.IsFull)
+            {
+                _reads.Flush();
+                _writer.Relieve();
+            }
         }
+        _reads.Flush();
         ImmutableArray<ListingChunk> listing = _writer.Finish();
         if (_previous.Problem.Length > 0)
         {
@@ -67,6 +76,8 @@ internal sealed class DirectoryBackup : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        // First: workers may still be reading.
+        _reads.Dispose();
         _walker.Dispose();
         _previous.Dispose();
         _writer.Dispose();
@@ -169,7 +180,9 @@ internal sealed class DirectoryBackup : IDisposable
                 Xattrs = earlier.Xattrs,
                 LinkId = link,
             };
-            RememberLink(link, entry, same, _writer.Add(same));
+            WaitingEntry place = _writer.Reserve();
+            _writer.Fill(place, same);
+            RememberLink(link, entry, same, place);
             _context.Skip(1, same.Size);
             return;
         }
@@ -181,9 +194,33 @@ internal sealed class DirectoryBackup : IDisposable
             _context.Skip(1, first.Entry.Size);
             return;
         }
+        bool isSmall = entry.Status.Size < ArtifactWriter.SmallFileBytes;
+        if (isSmall && link.Length == 0)
+        {
+            ReadLater(entry, earlier);
+            return;
+        }
+        if (isSmall)
+        {
+            // What shares chunks goes into them in the order of the walk.
+            _reads.Flush();
+        }
         if (_reader.Store(entry, earlier, link, AreInPlace) is (ListingEntry stored, WaitingEntry content))
         {
             RememberLink(link, entry, stored, content);
+        }
+    }
+
+    private void ReadLater(WalkEntry entry, ListingEntry? earlier)
+    {
+        WaitingEntry place = _writer.Reserve();
+        try
+        {
+            _reads.Add(entry, earlier, place, FileReader.Open(entry, _reader.Show));
+        }
+        catch (PosixException e)
+        {
+            _reader.Refuse(entry, place, e);
         }
     }
 

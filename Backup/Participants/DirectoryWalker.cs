@@ -126,7 +126,7 @@ internal sealed class DirectoryWalker : IDisposable
         {
             return false;
         }
-        entry = new WalkEntry(path, name, parent, status, _entered?.File ?? -1);
+        entry = new WalkEntry(path, name, parent, status, _entered?.File ?? -1, frame.HasDatabaseLog(name));
         return true;
     }
 
@@ -257,6 +257,22 @@ internal sealed class DirectoryWalker : IDisposable
         internal int File { get; set; } = file;
 
         internal int Index { get; set; }
+
+        /// <summary>Whether a name that was just visited has its -wal or -journal beside it: names are sorted, so it
+        /// would come soon.</summary>
+        internal bool HasDatabaseLog(byte[] name)
+        {
+            ReadOnlySpan<byte> start = name.AsSpan(0, name.Length - 1);
+            for (int i = Index; i < Names.Count && Names[i].AsSpan().StartsWith(start); i++)
+            {
+                ReadOnlySpan<byte> suffix = Names[i].AsSpan(start.Length);
+                if (suffix.SequenceEqual("-wal\0"u8) || suffix.SequenceEqual("-journal\0"u8))
+                {
+                    return true;
+                }
+            }
+            return false;
+        }
 
         // Opened for reading: closing loses nothing.
         internal void Close()

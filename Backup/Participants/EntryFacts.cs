@@ -44,6 +44,10 @@ internal static class EntryFacts
     internal static bool Changed(FileStatus before, FileStatus after) =>
         before.Size != after.Size || Mtime(before) != Mtime(after) || Ctime(before) != Ctime(after);
 
+    /// <summary>Whether two looks saw the same file in the same state.</summary>
+    internal static bool IsSame(FileStatus before, FileStatus after) =>
+        after.IsRegular && before.Inode == after.Inode && before.Device == after.Device && !Changed(before, after);
+
     /// <summary>The id that hard links of one file share; "" for a file with one name.</summary>
     internal static string LinkId(FileStatus status, ulong rootDevice)
     {

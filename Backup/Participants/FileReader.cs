@@ -42,44 +42,88 @@ internal sealed class FileReader : IDisposable
     internal (ListingEntry Entry, WaitingEntry Content)? Store(
         WalkEntry entry, ListingEntry? earlier, string link, Func<ListingEntry, bool> areInPlace)
     {
+        WaitingEntry place = _writer.Reserve();
         try
         {
-            using SafeFileHandle handle = Open(entry);
-            int file = Posix.Number(handle);
+            int file = Open(entry, Show);
+            try
+            {
+                return Store(new OpenedFile(entry, file, place, link), earlier, areInPlace);
+            }
+            finally
+            {
+                // Opened for reading: closing loses nothing.
+                _ = Libc.Close(file);
+            }
+        }
+        catch (PosixException e)
+        {
+            Refuse(entry, place, e);
+            return null;
+        }
+    }
+
+    /// <summary>The same for a file that is open and has its place; its directory need not be open any more.</summary>
+    internal (ListingEntry Entry, WaitingEntry Content)? Store(
+        OpenedFile opened, ListingEntry? earlier, Func<ListingEntry, bool> areInPlace)
+    {
+        try
+        {
             foreach (Segment segment in earlier?.Segments ?? [])
             {
                 _context.Pipeline.Chunks.Expect(segment.Chunk, segment.StoredSize);
             }
-            WarnOfLiveDatabase(entry, file);
             for (int attempt = 1; ; attempt++)
             {
                 DateTimeOffset readAt = _context.Time.GetUtcNow();
-                FileStatus before = Posix.Status(file, Show(entry));
+                FileStatus before = Posix.Status(opened.File, Show(opened.Entry));
                 if (!before.IsRegular)
                 {
-                    throw new PosixException("read", Show(entry), Errno.NoEntry);
+                    throw new PosixException("read", Show(opened.Entry), Errno.NoEntry);
                 }
-                ListingEntry facts = EntryFacts.Entry(entry.Path, before, readAt) with
+                ListingEntry facts = EntryFacts.Entry(opened.Entry.Path, before, readAt) with
                 {
-                    LinkId = link,
-                    Xattrs = Xattrs.Read(file, Show(entry)),
+                    LinkId = opened.Link,
+                    Xattrs = Xattrs.Read(opened.File, Show(opened.Entry)),
                 };
                 bool last = attempt == MaxAttempts;
-                (ListingEntry, WaitingEntry)? result = before.Size < ArtifactWriter.SmallFileBytes
-                    ? StoreSmall(entry, facts, before, file, earlier, areInPlace, last)
-                    : StoreLarge(entry, facts, before, file, last);
-                if (result is not null)
+                ListingEntry? stored = before.Size < ArtifactWriter.SmallFileBytes
+                    ? StoreSmall(opened, facts, before, earlier, areInPlace, last)
+                    : StoreLarge(opened, facts, before, last);
+                if (stored is not null)
                 {
                     _context.Advance(1, 0);
-                    return result;
+                    return (stored, opened.Place);
                 }
             }
         }
         catch (PosixException e)
         {
-            Refuse(entry, e);
-            _context.Advance(1, 0);
+            Refuse(opened.Entry, opened.Place, e);
             return null;
+        }
+    }
+
+    /// <summary>Puts a file that a worker has read into its place.</summary>
+    internal void Store(SmallFile file, ReadOnlySpan<byte> content, Func<ListingEntry, bool> areInPlace)
+    {
+        if (file.Failure is not null)
+        {
+            Refuse(file.Entry, file.Place, file.Failure);
+        }
+        else if (file.IsRestless)
+        {
+            Store(new OpenedFile(file.Entry, file.File, file.Place, Link: ""), file.Earlier, areInPlace);
+        }
+        else
+        {
+            ListingEntry facts = EntryFacts.Entry(file.Entry.Path, file.Entry.Status, file.ReadAt) with
+            {
+                Xattrs = file.Xattrs,
+                Sha256 = file.Sha256,
+            };
+            Place(file.Entry, file.Place, facts, content, file.Earlier, areInPlace);
+            _context.Advance(1, 0);
         }
     }
 
@@ -93,6 +137,32 @@ internal sealed class FileReader : IDisposable
         using SafeFileHandle handle = Posix.Open(
             entry.Parent, entry.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow);
         return Xattrs.Read(Posix.Number(handle), Show(entry));
+    }
+
+    /// <summary>Opens a file for reading.</summary>
+    /// <returns>Its number, which is the caller's to close.</returns>
+    internal static int Open(WalkEntry entry, Func<WalkEntry, string> show)
+    {
+        int flags = Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock;
+        int file = Posix.TryOpen(entry.Parent, entry.Name, flags | Posix.NoAtime, 0, out int error);
+        if (error == Errno.Perm)
+        {
+            // Only a file's owner and root may read without leaving an access time.
+            file = Posix.TryOpen(entry.Parent, entry.Name, flags, 0, out error);
+        }
+        return file >= 0 ? file : throw new PosixException("open", show(entry), error);
+    }
+
+    /// <summary>A path for messages.</summary>
+    internal string Show(WalkEntry entry) =>
+        entry.Path.Length == 0 ? _root : $"{_root.TrimEnd('/')}/{Posix.Display(entry.Path)}";
+
+    /// <summary>Gives up the place of an entry that could not be stored.</summary>
+    internal void Refuse(WalkEntry entry, WaitingEntry place, PosixException reason)
+    {
+        Refuse(entry, reason);
+        _writer.Drop(place);
+        _context.Advance(1, 0);
     }
 
     /// <summary>Counts an entry that could not be stored: gone, or failed with its reason.</summary>
@@ -110,18 +180,19 @@ internal sealed class FileReader : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _small.Dispose();
 
-    private (ListingEntry, WaitingEntry)? StoreSmall(
-        WalkEntry entry, ListingEntry facts, FileStatus before, int file, ListingEntry? earlier,
+    private ListingEntry? StoreSmall(
+        OpenedFile opened, ListingEntry facts, FileStatus before, ListingEntry? earlier,
         Func<ListingEntry, bool> areInPlace, bool last)
     {
+        string display = Show(opened.Entry);
         Span<byte> content = _small.Span;
-        content = content[..Posix.ReadFully(file, content, 0, Show(entry))];
-        bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(file, Show(entry)));
+        content = content[..Posix.ReadFully(opened.File, content, 0, display)];
+        bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(opened.File, display));
         if (changed && !last)
         {
             return null;
         }
-        WarnIfChanged(entry, changed);
+        WarnIfChanged(opened.Entry, changed);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(content, hash);
         ListingEntry whole = facts with
@@ -130,21 +201,51 @@ internal sealed class FileReader : IDisposable
             Sha256 = Convert.ToHexStringLower(hash),
             Racy = facts.Racy || changed,
         };
+        return Place(opened.Entry, opened.Place, whole, content, earlier, areInPlace);
+    }
+
+    private ListingEntry Place(
+        WalkEntry entry, WaitingEntry place, ListingEntry whole, ReadOnlySpan<byte> content, ListingEntry? earlier,
+        Func<ListingEntry, bool> areInPlace)
+    {
+        WarnOfLiveDatabase(entry, IsDatabase(content));
         _context.Advance(0, content.Length);
         if (earlier is { Type: EntryType.File } && earlier.Sha256 == whole.Sha256 && areInPlace(earlier))
         {
             // Only touched: the bytes are where they were.
             whole = whole with { Segments = earlier.Segments };
-            return (whole, _writer.Add(whole));
+            _writer.Fill(place, whole);
         }
-        return (whole, _writer.AddSmallFile(whole, content));
+        else
+        {
+            _writer.FillSmall(place, whole, content);
+        }
+        return whole;
     }
 
-    private (ListingEntry, WaitingEntry)? StoreLarge(
-        WalkEntry entry, ListingEntry facts, FileStatus before, int file, bool last)
+    private ListingEntry? StoreLarge(OpenedFile opened, ListingEntry facts, FileStatus before, bool last)
     {
+        string display = Show(opened.Entry);
         using StreamedFile content = _writer.BeginFile();
+        bool isDatabase = ReadStream(opened.File, before, content, display);
+        bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(opened.File, display));
+        if (changed && !last)
+        {
+            _context.Advance(0, -content.Length);
+            return null;
+        }
+        WarnIfChanged(opened.Entry, changed);
+        WarnOfLiveDatabase(opened.Entry, isDatabase);
+        ListingEntry whole = facts with { Size = content.Length, Racy = facts.Racy || changed };
+        _writer.FillStreamed(opened.Place, whole, content);
+        return whole;
+    }
+
+    /// <returns>Whether it is an SQLite database.</returns>
+    private bool ReadStream(int file, FileStatus before, StreamedFile content, string display)
+    {
         Posix.ReadAhead(file);
+        bool isDatabase = false;
         bool sparse = before.Blocks512 * 512 < before.RawSize;
         long counted = 0;
         long position = 0;
@@ -158,26 +259,19 @@ internal sealed class FileReader : IDisposable
             }
             Span<byte> space = content.Space();
             int wanted = (int)Math.Min(Math.Min(space.Length, ReadBytes), dataEnd - position);
-            int count = wanted == 0 ? 0 : Posix.ReadFully(file, space[..wanted], position, Show(entry));
+            int count = wanted == 0 ? 0 : Posix.ReadFully(file, space[..wanted], position, display);
             if (count == 0)
             {
                 break;
             }
+            isDatabase |= position == 0 && IsDatabase(space[..count]);
             content.Advance(count);
             position += count;
             _context.Advance(0, content.Length - counted);
             counted = content.Length;
         }
         content.Complete();
-        bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(file, Show(entry)));
-        if (changed && !last)
-        {
-            _context.Advance(0, -counted);
-            return null;
-        }
-        WarnIfChanged(entry, changed);
-        ListingEntry whole = facts with { Size = content.Length, Racy = facts.Racy || changed };
-        return (whole, _writer.AddStreamedFile(whole, content));
+        return isDatabase;
     }
 
     // Adds the hole at a position, if there is one worth it, and tells where the data after it ends.
@@ -206,20 +300,6 @@ internal sealed class FileReader : IDisposable
         return position;
     }
 
-    private SafeFileHandle Open(WalkEntry entry)
-    {
-        int flags = Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock;
-        int file = Posix.TryOpen(entry.Parent, entry.Name, flags | Posix.NoAtime, 0, out int error);
-        if (error == Errno.Perm)
-        {
-            // Only a file's owner and root may read without leaving an access time.
-            file = Posix.TryOpen(entry.Parent, entry.Name, flags, 0, out error);
-        }
-        return file >= 0
-            ? new SafeFileHandle(file, ownsHandle: true)
-            : throw new PosixException("open", Show(entry), error);
-    }
-
     private void WarnIfChanged(WalkEntry entry, bool changed)
     {
         if (changed)
@@ -228,21 +308,20 @@ internal sealed class FileReader : IDisposable
         }
     }
 
-    private void WarnOfLiveDatabase(WalkEntry entry, int file)
+    private static bool IsDatabase(ReadOnlySpan<byte> content) => content.StartsWith("SQLite format 3\0"u8);
+
+    private void WarnOfLiveDatabase(WalkEntry entry, bool isDatabase)
     {
-        Span<byte> start = stackalloc byte[16];
-        if (Posix.ReadFully(file, start, 0, Show(entry)) < start.Length || !start.SequenceEqual("SQLite format 3\0"u8))
-        {
-            return;
-        }
-        ReadOnlySpan<byte> name = entry.Name.AsSpan(0, entry.Name.Length - 1);
-        if (Posix.TryStatus(entry.Parent, [.. name, .. "-wal\0"u8], out _, out _)
-            || Posix.TryStatus(entry.Parent, [.. name, .. "-journal\0"u8], out _, out _))
+        if (isDatabase && entry.HasDatabaseLog)
         {
             _counts.Warn($"{Show(entry)} is an SQLite database in use; back it up as a participant of kind sqlite");
         }
     }
-
-    private string Show(WalkEntry entry) =>
-        entry.Path.Length == 0 ? _root : $"{_root.TrimEnd('/')}/{Posix.Display(entry.Path)}";
 }
+
+/// <summary>A file that is being read.</summary>
+/// <param name="Entry">What the walk met.</param>
+/// <param name="File">The open file; somebody else closes it.</param>
+/// <param name="Place">Its place in the listing.</param>
+/// <param name="Link">The link id, "" for none.</param>
+internal readonly record struct OpenedFile(WalkEntry Entry, int File, WaitingEntry Place, string Link);

@@ -163,7 +163,7 @@ internal static class ParticipantBackup
             Size = content.Length,
             Racy = false,
         };
-        writer.AddStreamedFile(entry, content);
+        writer.FillStreamed(writer.Reserve(), entry, content);
         context.Advance(1, content.Length - told);
         ImmutableArray<ListingChunk> listing = writer.Finish();
         return new ParticipantOutcome(Artifact(sqlite, context, OneFile(content.Length), listing), "", []);
@@ -175,7 +175,8 @@ internal static class ParticipantBackup
         using StreamedFile content = writer.BeginFile();
         new CommandBackup(command, context).Run(content);
         content.Complete();
-        writer.AddStreamedFile(
+        writer.FillStreamed(
+            writer.Reserve(),
             new ListingEntry
             {
                 Path = [],

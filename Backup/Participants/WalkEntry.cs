@@ -8,7 +8,9 @@ namespace Backupd.Backup.Participants;
 /// <param name="Parent">Number of the open directory that holds it. Valid until the walk moves on.</param>
 /// <param name="Status">As the walk saw it.</param>
 /// <param name="File">Number of the directory itself when the walk has opened it, else -1. Valid as long.</param>
-internal readonly record struct WalkEntry(byte[] Path, byte[] Name, int Parent, FileStatus Status, int File = -1);
+/// <param name="HasDatabaseLog">A name beside it says that it may be an SQLite database in use.</param>
+internal readonly record struct WalkEntry(
+    byte[] Path, byte[] Name, int Parent, FileStatus Status, int File = -1, bool HasDatabaseLog = false);
 
 /// <summary>What a walk counted. Entries met and not returned are in one of the counts.</summary>
 internal sealed class WalkCounts

@@ -90,7 +90,8 @@ internal sealed class BackupRunner
         NewChunks newChunks = new(_plan.Store, directory.ChunksPath);
         new Leftovers(_plan.Store, _plan.Time).Adopt(newChunks, _stop);
         using ChunkWriter chunks = new(_plan.Store, directory.ChunksPath);
-        using ContentPipeline pipeline = new(chunks, Environment.ProcessorCount, Tick);
+        // One more than there are processors: some wait for the disk.
+        using ContentPipeline pipeline = new(chunks, Environment.ProcessorCount + 1, Tick);
         _progress.Stored = () => (pipeline.BytesNew, pipeline.BytesStored);
         using (CountAhead())
         {

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Backupd.Backup.Store;
 
 /// <summary>
-/// Stores one participant's entries and makes its listing. Entries go in path order; content goes through the
-/// pipeline and may finish out of order, so entries wait here until their chunks are known and leave in order.
+/// Stores one participant's entries and makes its listing. Places are taken in path order; what comes into them may be
+/// read later and its chunks may finish out of order, so entries wait here until all is known and leave in order.
 /// </summary>
 internal sealed class ArtifactWriter : IDisposable
 {
@@ -41,8 +41,19 @@ internal sealed class ArtifactWriter : IDisposable
 
     internal long Stored { get; private set; }
 
-    /// <summary>Adds an entry without content, or with segments that are in the store already.</summary>
-    internal WaitingEntry Add(ListingEntry entry) => Count(new WaitingEntry(entry, []) { IsAssigned = true });
+    /// <summary>So many entries wait that <see cref="Relieve"/> is due.</summary>
+    internal bool IsFull => _waiting.Count > MaxWaiting;
+
+    /// <summary>Takes the next place; it must be filled or dropped.</summary>
+    internal WaitingEntry Reserve()
+    {
+        WaitingEntry place = new();
+        _waiting.Enqueue(place);
+        return place;
+    }
+
+    /// <summary>Adds an entry without content.</summary>
+    internal void Add(ListingEntry entry) => Fill(Reserve(), entry);
 
     /// <summary>Adds a file whose earlier line still tells everything about it.</summary>
     internal void AddUnchanged(byte[] path, ReadOnlySpan<byte> line, long size)
@@ -56,35 +67,69 @@ internal sealed class ArtifactWriter : IDisposable
         }
         else
         {
-            Enqueue(new WaitingEntry(path, line.ToArray()));
+            _waiting.Enqueue(new WaitingEntry(path, line.ToArray()));
         }
     }
 
     /// <summary>Adds one more name of a file that was added before.</summary>
-    internal void AddLink(ListingEntry entry, WaitingEntry first) => Count(new WaitingEntry(entry, first));
-
-    /// <summary>Adds a file whose whole content is at hand.</summary>
-    internal WaitingEntry AddSmallFile(ListingEntry entry, ReadOnlySpan<byte> content)
+    internal void AddLink(ListingEntry entry, WaitingEntry first)
     {
-        WaitingEntry waiting = new(entry, []) { IsAssigned = content.Length == 0 };
+        Count(entry);
+        _waiting.Enqueue(new WaitingEntry(entry, first));
+        Release();
+    }
+
+    /// <summary>Puts an entry without content, or with segments that are in the store already, into its place.</summary>
+    internal void Fill(WaitingEntry place, ListingEntry entry)
+    {
+        Count(entry);
+        place.Fill(entry, isAssigned: true);
+        Release();
+    }
+
+    /// <summary>Puts a file whose whole content is at hand into its place.</summary>
+    internal void FillSmall(WaitingEntry place, ListingEntry entry, ReadOnlySpan<byte> content)
+    {
+        Count(entry);
+        place.Fill(entry, isAssigned: content.Length == 0);
         if (content.Length > 0)
         {
-            _packed.Enqueue(new PackedFile(waiting, _packEnd, content.Length));
+            _packed.Enqueue(new PackedFile(place, _packEnd, content.Length));
             _packEnd += content.Length;
             _pack.Append(content);
         }
-        return Count(waiting);
+        Release();
     }
 
-    /// <summary>Begins a file that is a stream of its own; its entry takes its place in the order when it is
-    /// completed. Nothing else may be added before.</summary>
+    /// <summary>Begins a file that is a stream of its own.</summary>
     internal StreamedFile BeginFile() => new(_pipeline);
 
-    /// <summary>Adds a file that was streamed.</summary>
-    internal WaitingEntry AddStreamedFile(ListingEntry entry, StreamedFile content) =>
-        Count(new WaitingEntry(entry, content.Parts) { IsAssigned = true });
+    /// <summary>Puts a file that was streamed into its place.</summary>
+    internal void FillStreamed(WaitingEntry place, ListingEntry entry, StreamedFile content)
+    {
+        Count(entry);
+        place.Fill(entry, content.Parts);
+        Release();
+    }
 
-    /// <summary>Waits for every chunk and returns the listing's chunks.</summary>
+    /// <summary>Gives a place up: there is no such entry after all.</summary>
+    internal void Drop(WaitingEntry place)
+    {
+        place.IsAssigned = true;
+        Release();
+    }
+
+    /// <summary>Lets the oldest entries go, though their chunk could have taken more. Every place must be filled.</summary>
+    internal void Relieve()
+    {
+        _pack.Complete();
+        while (_waiting.Count > MaxWaiting / 2)
+        {
+            ReleaseFirst();
+        }
+    }
+
+    /// <summary>Waits for every chunk and returns the listing's chunks. Every place must be filled.</summary>
     internal ImmutableArray<ListingChunk> Finish()
     {
         _pack.Complete();
@@ -102,9 +147,8 @@ internal sealed class ArtifactWriter : IDisposable
         _codec.Dispose();
     }
 
-    private WaitingEntry Count(WaitingEntry waiting)
+    private void Count(ListingEntry entry)
     {
-        ListingEntry entry = waiting.Entry!;
         Stored++;
         if (entry.Type == EntryType.File)
         {
@@ -115,20 +159,12 @@ internal sealed class ArtifactWriter : IDisposable
         {
             Directories++;
         }
-        Enqueue(waiting);
-        return waiting;
     }
 
-    private void Enqueue(WaitingEntry entry)
+    private void Release()
     {
-        _waiting.Enqueue(entry);
         while (_waiting.Count > 0 && _waiting.Peek().IsReady)
         {
-            ReleaseFirst();
-        }
-        if (_waiting.Count > MaxWaiting)
-        {
-            _pack.Complete();
             ReleaseFirst();
         }
     }
@@ -136,22 +172,27 @@ internal sealed class ArtifactWriter : IDisposable
     private void ReleaseFirst()
     {
         WaitingEntry first = _waiting.Dequeue();
-        if (first.Entry is null)
+        if (!first.IsAssigned && first.Entry is null)
+        {
+            throw new InvalidOperationException("a place of the listing was neither filled nor dropped");
+        }
+        if (first.Line.Length > 0)
         {
             _listing.AddLine(first.Path, first.Line);
-            return;
         }
-        if (first.Parts.Count == 0)
+        else if (first.Entry is not null && first.Parts.Count == 0)
         {
             _listing.Add(first.Entry);
-            return;
         }
-        ImmutableArray<Segment>.Builder segments = ImmutableArray.CreateBuilder<Segment>(first.Parts.Count);
-        foreach (ContentPart part in first.Parts)
+        else if (first.Entry is not null)
         {
-            segments.Add(part.ToSegment(_pipeline));
+            ImmutableArray<Segment>.Builder segments = ImmutableArray.CreateBuilder<Segment>(first.Parts.Count);
+            foreach (ContentPart part in first.Parts)
+            {
+                segments.Add(part.ToSegment(_pipeline));
+            }
+            _listing.Add(first.Entry with { Segments = segments.MoveToImmutable() });
         }
-        _listing.Add(first.Entry with { Segments = segments.MoveToImmutable() });
     }
 
     private void TakePackChunk(ChunkTicket ticket)

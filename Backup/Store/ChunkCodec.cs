@@ -13,16 +13,19 @@ internal sealed class ChunkCodec : IDisposable
 
     private static readonly int MaxFileBytes = Zstd.MaxCompressedSize(Chunker.MaxBytes);
 
+    // With room for the whole block that a direct write or read ends with.
+    private static readonly int FileBufferBytes = MaxFileBytes + DirectFile.Alignment;
+
     private readonly Zstd _zstd = new();
     private NativeBuffer? _file;
     private NativeBuffer? _content;
 
-    /// <summary>The bytes of the chunk's file. Valid until the next call.</summary>
-    internal ReadOnlySpan<byte> Encode(ReadOnlySpan<byte> content)
+    /// <summary>Makes the bytes of the chunk's file.</summary>
+    /// <returns>The buffer that begins with them, valid until the next call, and how many they are.</returns>
+    internal (NativeBuffer File, int Length) Encode(ReadOnlySpan<byte> content)
     {
-        _file ??= new NativeBuffer(MaxFileBytes);
-        int length = _zstd.Compress(content, _file.Span, CompressionLevel);
-        return _file.Span[..length];
+        _file ??= new NativeBuffer(FileBufferBytes);
+        return (_file, _zstd.Compress(content, _file.Span, CompressionLevel));
     }
 
     /// <summary>
@@ -61,11 +64,11 @@ internal sealed class ChunkCodec : IDisposable
             {
                 Posix.DropCache(file);
             }
-            _file ??= new NativeBuffer(MaxFileBytes);
-            Span<byte> stored = _file.Span[..(int)status.Size];
-            return Posix.ReadFully(file, stored, 0, path) < stored.Length
+            _file ??= new NativeBuffer(FileBufferBytes);
+            int length = (int)status.Size;
+            return DirectFile.Read(file, _file, length, path) < length
                 ? "became shorter while it was read"
-                : Decode(stored, id, out content);
+                : Decode(_file.Span[..length], id, out content);
         }
         catch (PosixException e)
         {

@@ -27,6 +27,7 @@ internal sealed class ChunkWriter : IDisposable
     private readonly string _storePath;
     private readonly string _runPath;
     private readonly bool[] _madeDirectories = new bool[256];
+    private readonly DirectWrites _directWrites = new();
     private readonly Lock _makingDirectory = new();
     private readonly ConcurrentDictionary<ChunkId, InFlight> _inFlight = new();
     private readonly ConcurrentDictionary<ChunkId, long> _expected = new();
@@ -115,7 +116,7 @@ internal sealed class ChunkWriter : IDisposable
         return new StoredChunk(size, IsNew: false);
     }
 
-    private long Write(ChunkId id, ReadOnlySpan<byte> file)
+    private long Write(ChunkId id, (NativeBuffer File, int Length) encoded)
     {
         string name = id.ToString();
         MakeDirectory(Convert.ToInt32(name[..2], 16), name[..2]);
@@ -129,7 +130,10 @@ internal sealed class ChunkWriter : IDisposable
         }
         try
         {
-            Posix.WriteFully(handle, file, display);
+            if (!_directWrites.TryWrite(handle, encoded.File, encoded.Length, display))
+            {
+                Posix.WriteFully(handle, encoded.File.Span[..encoded.Length], display);
+            }
         }
         catch (PosixException e)
         {
@@ -141,7 +145,7 @@ internal sealed class ChunkWriter : IDisposable
         {
             throw new StoreWriteException(PosixException.Last("close", display));
         }
-        return file.Length;
+        return encoded.Length;
     }
 
     private void MakeDirectory(int index, string name)

@@ -64,13 +64,19 @@ internal sealed class ContentPipeline : IDisposable
         return ticket;
     }
 
+    /// <summary>Lets a worker do something else than storing.</summary>
+    internal void Run(Action work) => Workers.Queue(_ => work(), _tick);
+
     internal void WaitFor(ChunkTicket ticket)
     {
         if (!ticket.IsDone)
         {
-            Workers.WaitUntil(() => ticket.IsDone, _tick);
+            WaitUntil(() => ticket.IsDone);
         }
     }
+
+    /// <summary>Waits until a condition holds that only a worker can bring about.</summary>
+    internal void WaitUntil(Func<bool> condition) => Workers.WaitUntil(condition, _tick);
 
     /// <summary>Ends the workers, then frees their memory.</summary>
     public void Dispose()

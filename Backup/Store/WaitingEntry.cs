@@ -1,25 +1,15 @@
 namespace Backupd.Backup.Store;
 
-/// <summary>An entry whose chunks may still be on their way.</summary>
+/// <summary>A place in a listing whose entry may still be read, or whose chunks may still be on their way.</summary>
 internal sealed class WaitingEntry
 {
     // A hard link shares the content of the name that came first.
     private readonly WaitingEntry? _first;
     private bool _isAssigned;
 
-    internal WaitingEntry(ListingEntry entry, List<ContentPart> parts)
+    /// <summary>A place for an entry that is not known yet.</summary>
+    internal WaitingEntry()
     {
-        Entry = entry;
-        Parts = parts;
-    }
-
-    /// <summary>An unchanged entry, which keeps its earlier line.</summary>
-    internal WaitingEntry(byte[] path, byte[] line)
-    {
-        Path = path;
-        Line = line;
-        Parts = [];
-        _isAssigned = true;
     }
 
     internal WaitingEntry(ListingEntry entry, WaitingEntry first)
@@ -29,15 +19,23 @@ internal sealed class WaitingEntry
         _first = first;
     }
 
-    /// <summary>Null for an entry that keeps its earlier line.</summary>
-    internal ListingEntry? Entry { get; }
+    /// <summary>An unchanged entry, which keeps its earlier line.</summary>
+    internal WaitingEntry(byte[] path, byte[] line)
+    {
+        Path = path;
+        Line = line;
+        _isAssigned = true;
+    }
+
+    /// <summary>Null for an entry that keeps its earlier line, and for one that is not there after all.</summary>
+    internal ListingEntry? Entry { get; private set; }
 
     internal byte[] Path { get; } = [];
 
     /// <summary>The earlier line; empty for an entry that gets a new one.</summary>
     internal byte[] Line { get; } = [];
 
-    internal List<ContentPart> Parts { get; }
+    internal List<ContentPart> Parts { get; private set; } = [];
 
     /// <summary>All its bytes were cut into chunks.</summary>
     internal bool IsAssigned
@@ -47,6 +45,18 @@ internal sealed class WaitingEntry
     }
 
     internal bool IsReady => IsAssigned && Parts.TrueForAll(p => p.IsDone);
+
+    internal void Fill(ListingEntry entry, bool isAssigned)
+    {
+        Entry = entry;
+        _isAssigned = isAssigned;
+    }
+
+    internal void Fill(ListingEntry entry, List<ContentPart> parts)
+    {
+        Parts = parts;
+        Fill(entry, isAssigned: true);
+    }
 }
 
 /// <summary>A piece of a file's content whose chunk may still be on its way; without a ticket it is a hole.</summary>
@@ -63,38 +73,4 @@ internal readonly record struct ContentPart(ChunkTicket? Ticket, long Offset, lo
         pipeline.WaitFor(Ticket);
         return new Segment(Ticket.Id, Offset, Length, Ticket.StoredSize);
     }
-}
-
-/// <summary>A file that is read as a stream of its own.</summary>
-internal sealed class StreamedFile : IDisposable
-{
-    private readonly ContentStream _stream;
-
-    internal StreamedFile(ContentPipeline pipeline) =>
-        _stream = new ContentStream(pipeline, ticket => Parts.Add(new ContentPart(ticket, 0, ticket.Length)));
-
-    internal List<ContentPart> Parts { get; } = [];
-
-    /// <summary>Bytes and holes taken so far.</summary>
-    internal long Length { get; private set; }
-
-    internal Span<byte> Space() => _stream.Space();
-
-    internal void Advance(int count)
-    {
-        _stream.Advance(count);
-        Length += count;
-    }
-
-    internal void Hole(long length)
-    {
-        _stream.Complete();
-        Parts.Add(new ContentPart(null, 0, length));
-        Length += length;
-    }
-
-    internal void Complete() => _stream.Complete();
-
-    /// <inheritdoc/>
-    public void Dispose() => _stream.Dispose();
 }
