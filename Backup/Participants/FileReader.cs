@@ -112,6 +112,7 @@ internal sealed class FileReader : IDisposable
     {
         Span<byte> content = _small.Span;
         content = content[..Posix.ReadFully(file, content, 0, Show(entry))];
+        _context.BytesRead += content.Length;
         bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(file, Show(entry)));
         if (changed && !last)
         {
@@ -161,6 +162,7 @@ internal sealed class FileReader : IDisposable
             }
             content.Advance(count);
             position += count;
+            _context.BytesRead += count;
             _context.Advance(0, content.Length - counted);
             counted = content.Length;
         }

@@ -42,7 +42,11 @@ internal sealed class ArtifactWriter : IDisposable
     internal long Stored { get; private set; }
 
     /// <summary>Adds an entry without content, or with segments that are in the store already.</summary>
-    internal WaitingEntry Add(ListingEntry entry) => Enqueue(new WaitingEntry(entry, []) { IsAssigned = true });
+    internal WaitingEntry Add(ListingEntry entry)
+    {
+        _pipeline.CountReused(entry.Segments);
+        return Enqueue(new WaitingEntry(entry, []) { IsAssigned = true });
+    }
 
     /// <summary>Adds one more name of a file that was added before.</summary>
     internal void AddLink(ListingEntry entry, WaitingEntry first) => Enqueue(new WaitingEntry(entry, first));
