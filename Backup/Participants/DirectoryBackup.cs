@@ -106,10 +106,10 @@ internal sealed class DirectoryBackup : IDisposable
             {
                 plain = plain with { Target = Posix.ReadLink(entry.Parent, entry.Name) };
             }
-            else if (plain.Type == EntryType.Directory)
+            plain = plain with
             {
-                plain = plain with { Xattrs = _reader.DirectoryXattrs(entry) };
-            }
+                Xattrs = plain.Type == EntryType.Directory ? _reader.DirectoryXattrs(entry) : _reader.NodeXattrs(entry),
+            };
             _writer.Add(plain);
         }
         catch (PosixException e)

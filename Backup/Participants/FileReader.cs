@@ -62,7 +62,7 @@ internal sealed class FileReader : IDisposable
                 ListingEntry facts = EntryFacts.Entry(entry.Path, before, readAt) with
                 {
                     LinkId = link,
-                    Xattrs = Xattrs.Read(file, Show(entry)),
+                    Xattrs = Xattrs.Read(XattrPlace.Open(file), Show(entry)),
                 };
                 bool last = attempt == MaxAttempts;
                 (ListingEntry, WaitingEntry)? result = before.Size < ArtifactWriter.SmallFileBytes
@@ -88,7 +88,23 @@ internal sealed class FileReader : IDisposable
     {
         using SafeFileHandle handle = Posix.Open(
             entry.Parent, entry.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow);
-        return Xattrs.Read(Posix.Number(handle), Show(entry));
+        return Xattrs.Read(XattrPlace.Open(Posix.Number(handle)), Show(entry));
+    }
+
+    /// <summary>Extended attributes of what cannot be opened: a link, a pipe or a device.</summary>
+    internal ImmutableArray<Xattr> NodeXattrs(WalkEntry entry)
+    {
+        try
+        {
+            return Xattrs.Read(XattrPlace.Named(entry.Parent, entry.Name), Show(entry));
+        }
+        catch (PosixException e) when (e.Error == Errno.NoEntry
+            && Posix.TryStatus(entry.Parent, entry.Name, out _, out _))
+        {
+            // Not the entry is missing but the way to it.
+            _counts.Warn($"{Show(entry)}: its extended attributes were not read, because /proc is not mounted");
+            return [];
+        }
     }
 
     /// <summary>Counts an entry that could not be stored: gone, or failed with its reason.</summary>

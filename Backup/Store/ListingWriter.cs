@@ -148,7 +148,8 @@ internal sealed class ListingWriter : IDisposable
         {
             _writer.WriteString("device", $"{entry.DeviceMajor}:{entry.DeviceMinor}");
         }
-        WriteXattrs(entry.Xattrs);
+        WriteXattrs("xattrs", entry.Xattrs, isText: true);
+        WriteXattrs("xattrs_b64", entry.Xattrs, isText: false);
         if (entry.Type == EntryType.File)
         {
             _writer.WriteNumber("size", entry.Size);
@@ -161,21 +162,37 @@ internal sealed class ListingWriter : IDisposable
         _writer.WriteEndObject();
     }
 
-    private void WriteXattrs(ImmutableArray<Xattr> xattrs)
+    // Those whose names are text, or those whose names are not.
+    private void WriteXattrs(string member, ImmutableArray<Xattr> xattrs, bool isText)
     {
-        if (xattrs.IsEmpty)
-        {
-            return;
-        }
-        _writer.WriteStartArray("xattrs");
+        bool begun = false;
         foreach (Xattr xattr in xattrs)
         {
+            if (Utf8.IsValid(xattr.Name) != isText)
+            {
+                continue;
+            }
+            if (!begun)
+            {
+                _writer.WriteStartArray(member);
+                begun = true;
+            }
             _writer.WriteStartArray();
-            _writer.WriteStringValue(xattr.Name);
+            if (isText)
+            {
+                _writer.WriteStringValue(xattr.Name);
+            }
+            else
+            {
+                _writer.WriteBase64StringValue(xattr.Name);
+            }
             _writer.WriteBase64StringValue(xattr.Value);
             _writer.WriteEndArray();
         }
-        _writer.WriteEndArray();
+        if (begun)
+        {
+            _writer.WriteEndArray();
+        }
     }
 
     private void WriteSegments(ReadOnlySpan<Segment> segments)
