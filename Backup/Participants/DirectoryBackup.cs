@@ -108,6 +108,7 @@ internal sealed class DirectoryBackup : IDisposable
             }
             plain = plain with
             {
+                LinkId = EntryFacts.LinkId(entry.Status, _rootDevice),
                 Xattrs = plain.Type == EntryType.Directory ? _reader.DirectoryXattrs(entry) : _reader.NodeXattrs(entry),
             };
             _writer.Add(plain);

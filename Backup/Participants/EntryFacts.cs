@@ -39,10 +39,10 @@ internal static class EntryFacts
     internal static bool Changed(FileStatus before, FileStatus after) =>
         before.Size != after.Size || Mtime(before) != Mtime(after) || Ctime(before) != Ctime(after);
 
-    /// <summary>The id that hard links of one file share; "" for a file with one name.</summary>
+    /// <summary>The id that hard links of one file, link, pipe or device share; "" for what has one name.</summary>
     internal static string LinkId(FileStatus status, ulong rootDevice)
     {
-        if (!status.IsRegular || status.LinkCount < 2)
+        if (status.IsDirectory || status.LinkCount < 2)
         {
             return "";
         }
