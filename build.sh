@@ -88,6 +88,8 @@ check_tools() {
             need jq command -v jq
             need zstd command -v zstd
             need sqlite3 command -v sqlite3
+            need acl command -v setfacl
+            need attr command -v getfattr
             ;;
         demo)
             need sqlite3 command -v sqlite3

@@ -99,6 +99,21 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "fsetxattr", SetLastError = true)]
     internal static partial int FSetXattr(int file, byte* name, byte* value, nint size, int flags);
 
+    [LibraryImport(Library, EntryPoint = "fremovexattr", SetLastError = true)]
+    internal static partial int FRemoveXattr(int file, byte* name);
+
+    [LibraryImport(Library, EntryPoint = "llistxattr", SetLastError = true)]
+    internal static partial nint LListXattr(byte* path, byte* list, nint size);
+
+    [LibraryImport(Library, EntryPoint = "lgetxattr", SetLastError = true)]
+    internal static partial nint LGetXattr(byte* path, byte* name, byte* value, nint size);
+
+    [LibraryImport(Library, EntryPoint = "lsetxattr", SetLastError = true)]
+    internal static partial int LSetXattr(byte* path, byte* name, byte* value, nint size, int flags);
+
+    [LibraryImport(Library, EntryPoint = "lremovexattr", SetLastError = true)]
+    internal static partial int LRemoveXattr(byte* path, byte* name);
+
     [LibraryImport(Library, EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUserId();
 

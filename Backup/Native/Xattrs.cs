@@ -5,70 +5,153 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Native;
 
-/// <summary>Extended attributes of open files and directories. Access control lists are among them.</summary>
+/// <summary>The inode whose attributes are meant: an open one, or one that is named in an open directory because it cannot
+/// be opened or must not be.</summary>
+internal readonly struct XattrPlace
+{
+    private XattrPlace(int file, byte[]? path)
+    {
+        File = file;
+        Path = path;
+    }
+
+    internal int File { get; }
+
+    /// <summary>Zero-terminated; null for an open file.</summary>
+    internal byte[]? Path { get; }
+
+    internal static XattrPlace Open(int file) => new(file, null);
+
+    /// <param name="directory">The open directory.</param>
+    /// <param name="name">Zero-terminated. The last step of the path, which is not followed when it is a link; the first
+    /// leads to the very directory that is open.</param>
+    internal static XattrPlace Named(int directory, byte[] name) =>
+        new(-1, [.. Encoding.ASCII.GetBytes($"/proc/self/fd/{directory}/"), .. name]);
+}
+
+/// <summary>Extended attributes. Access control lists and file capabilities are among them.</summary>
 internal static unsafe class Xattrs
 {
     /// <summary>All attributes, by name. A file system without them gives none.</summary>
-    internal static ImmutableArray<Xattr> Read(int file, string display)
+    /// <exception cref="PosixException">They could not be read.</exception>
+    internal static ImmutableArray<Xattr> Read(XattrPlace place, string display)
     {
-        nint size = Libc.FListXattr(file, null, 0);
-        if (size <= 0)
+        // Most files have none, and are asked at every backup.
+        if (List(place, []) == 0)
         {
-            return size == 0 || Marshal.GetLastPInvokeError() == Errno.NotSupported
-                ? []
-                : throw PosixException.Last("list the extended attributes of", display);
-        }
-        byte[] names = new byte[size];
-        fixed (byte* list = names)
-        {
-            size = Libc.FListXattr(file, list, names.Length);
-        }
-        if (size < 0)
-        {
-            throw PosixException.Last("list the extended attributes of", display);
+            return [];
         }
         List<Xattr> xattrs = [];
-        foreach (Range range in names.AsSpan(0, (int)size).Split((byte)0))
+        foreach (byte[] name in Names(place, display))
         {
-            ReadOnlySpan<byte> name = names.AsSpan(range);
-            if (name.Length > 0 && ReadValue(file, Posix.Terminated(name), display) is byte[] value)
+            if (ReadValue(place, name, display) is byte[] value)
             {
-                xattrs.Add(new Xattr(Encoding.UTF8.GetString(name), value));
+                xattrs.Add(new Xattr(name[..^1], value));
             }
         }
-        xattrs.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
+        xattrs.Sort(static (a, b) => a.Name.AsSpan().SequenceCompareTo(b.Name));
         return [.. xattrs];
     }
 
-    /// <summary>Sets one; returns the error number, 0 when it is set.</summary>
-    internal static int TrySet(int file, Xattr xattr)
+    /// <summary>The names alone, each zero-terminated.</summary>
+    /// <exception cref="PosixException">They could not be read.</exception>
+    internal static List<byte[]> Names(XattrPlace place, string display)
     {
+        List<byte[]> found = [];
+        byte[] names = [];
+        nint size;
+        while ((size = List(place, names)) != 0)
+        {
+            int error = size < 0 ? Marshal.GetLastPInvokeError() : 0;
+            if (error == Errno.NotSupported)
+            {
+                return found;
+            }
+            if (error is not (0 or Errno.Range))
+            {
+                throw new PosixException("list the extended attributes of", display, error);
+            }
+            if (error == 0 && names.Length > 0)
+            {
+                break;
+            }
+            // Asked for the size only, or the list grew between the two calls.
+            names = new byte[error == 0 ? size : 0];
+        }
+        foreach (Range range in names.AsSpan(0, (int)size).Split((byte)0))
+        {
+            ReadOnlySpan<byte> name = names.AsSpan(range);
+            if (name.Length > 0)
+            {
+                found.Add(Posix.Terminated(name));
+            }
+        }
+        return found;
+    }
+
+    /// <summary>Sets one; returns the error number, 0 when it is set.</summary>
+    internal static int TrySet(XattrPlace place, Xattr xattr)
+    {
+        int result;
+        fixed (byte* path = place.Path)
         fixed (byte* name = Posix.Terminated(xattr.Name))
         fixed (byte* value = xattr.Value)
         {
-            return Libc.FSetXattr(file, name, value, xattr.Value.Length, 0) == 0 ? 0 : Marshal.GetLastPInvokeError();
+            result = path is null
+                ? Libc.FSetXattr(place.File, name, value, xattr.Value.Length, 0)
+                : Libc.LSetXattr(path, name, value, xattr.Value.Length, 0);
+        }
+        return result == 0 ? 0 : Marshal.GetLastPInvokeError();
+    }
+
+    /// <summary>Removes one; returns the error number, 0 when it is gone.</summary>
+    internal static int TryRemove(XattrPlace place, byte[] terminatedName)
+    {
+        int result;
+        fixed (byte* path = place.Path)
+        fixed (byte* name = terminatedName)
+        {
+            result = path is null ? Libc.FRemoveXattr(place.File, name) : Libc.LRemoveXattr(path, name);
+        }
+        return result == 0 ? 0 : Marshal.GetLastPInvokeError();
+    }
+
+    private static nint List(XattrPlace place, byte[] buffer)
+    {
+        fixed (byte* path = place.Path)
+        fixed (byte* list = buffer)
+        {
+            return path is null
+                ? Libc.FListXattr(place.File, list, buffer.Length)
+                : Libc.LListXattr(path, list, buffer.Length);
         }
     }
 
-    private static byte[]? ReadValue(int file, byte[] terminatedName, string display)
+    private static nint Get(XattrPlace place, byte[] terminatedName, byte[] buffer)
+    {
+        fixed (byte* path = place.Path)
+        fixed (byte* name = terminatedName)
+        fixed (byte* value = buffer)
+        {
+            return path is null
+                ? Libc.FGetXattr(place.File, name, value, buffer.Length)
+                : Libc.LGetXattr(path, name, value, buffer.Length);
+        }
+    }
+
+    private static byte[]? ReadValue(XattrPlace place, byte[] terminatedName, string display)
     {
         while (true)
         {
-            fixed (byte* name = terminatedName)
+            nint size = Get(place, terminatedName, []);
+            byte[] value = new byte[Math.Max(size, 0)];
+            if (size > 0)
             {
-                nint size = Libc.FGetXattr(file, name, null, 0);
-                byte[] value = new byte[Math.Max(size, 0)];
-                if (size > 0)
-                {
-                    fixed (byte* bytes = value)
-                    {
-                        size = Libc.FGetXattr(file, name, bytes, value.Length);
-                    }
-                }
-                if (size >= 0)
-                {
-                    return size == value.Length ? value : value[..(int)size];
-                }
+                size = Get(place, terminatedName, value);
+            }
+            if (size >= 0)
+            {
+                return size == value.Length ? value : value[..(int)size];
             }
             int error = Marshal.GetLastPInvokeError();
             switch (error)

@@ -100,6 +100,7 @@ internal sealed class CommandBackup
         if (count > 0)
         {
             content.Advance(count);
+            _context.BytesRead += count;
             _context.Advance(0, count);
         }
     }

@@ -122,10 +122,11 @@ internal sealed class DirectoryBackup : IDisposable
             {
                 plain = plain with { Target = Posix.ReadLink(entry.Parent, entry.Name) };
             }
-            else if (plain.Type == EntryType.Directory)
+            plain = plain with
             {
-                plain = plain with { Xattrs = _reader.DirectoryXattrs(entry) };
-            }
+                LinkId = EntryFacts.LinkId(entry.Status, _rootDevice),
+                Xattrs = plain.Type == EntryType.Directory ? _reader.DirectoryXattrs(entry) : _reader.NodeXattrs(entry),
+            };
             _writer.Add(plain);
         }
         catch (PosixException e)
@@ -151,6 +152,7 @@ internal sealed class DirectoryBackup : IDisposable
             return false;
         }
         int segments = 0;
+        int chunks = 0;
         while (known.Next(out Segment segment))
         {
             if (!IsInPlace(segment))
@@ -158,12 +160,13 @@ internal sealed class DirectoryBackup : IDisposable
                 return false;
             }
             segments++;
+            chunks += segment.IsHole ? 0 : 1;
         }
         if (!known.IsAtEnd || segments == ListingWriter.MaxSegmentsPerLine)
         {
             return false;
         }
-        _writer.AddUnchanged(entry.Path, line, entry.Status.Size);
+        _writer.AddUnchanged(entry.Path, line, entry.Status.Size, chunks);
         _context.Skip(1, entry.Status.Size);
         return true;
     }

@@ -48,10 +48,10 @@ internal static class EntryFacts
     internal static bool IsSame(FileStatus before, FileStatus after) =>
         after.IsRegular && before.Inode == after.Inode && before.Device == after.Device && !Changed(before, after);
 
-    /// <summary>The id that hard links of one file share; "" for a file with one name.</summary>
+    /// <summary>The id that hard links of one file, link, pipe or device share; "" for what has one name.</summary>
     internal static string LinkId(FileStatus status, ulong rootDevice)
     {
-        if (!status.IsRegular || status.LinkCount < 2)
+        if (status.IsDirectory || status.LinkCount < 2)
         {
             return "";
         }

@@ -84,7 +84,7 @@ internal sealed class FileReader : IDisposable
                 ListingEntry facts = EntryFacts.Entry(opened.Entry.Path, before, readAt) with
                 {
                     LinkId = opened.Link,
-                    Xattrs = Xattrs.Read(opened.File, Show(opened.Entry)),
+                    Xattrs = Xattrs.Read(XattrPlace.Open(opened.File), Show(opened.Entry)),
                 };
                 bool last = attempt == MaxAttempts;
                 ListingEntry? stored = before.Size < ArtifactWriter.SmallFileBytes
@@ -122,6 +122,7 @@ internal sealed class FileReader : IDisposable
                 Xattrs = file.Xattrs,
                 Sha256 = file.Sha256,
             };
+            _context.BytesRead += content.Length;
             Place(file.Entry, file.Place, facts, content, file.Earlier, areInPlace);
             _context.Advance(1, 0);
         }
@@ -132,11 +133,27 @@ internal sealed class FileReader : IDisposable
     {
         if (entry.File >= 0)
         {
-            return Xattrs.Read(entry.File, Show(entry));
+            return Xattrs.Read(XattrPlace.Open(entry.File), Show(entry));
         }
         using SafeFileHandle handle = Posix.Open(
             entry.Parent, entry.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow);
-        return Xattrs.Read(Posix.Number(handle), Show(entry));
+        return Xattrs.Read(XattrPlace.Open(Posix.Number(handle)), Show(entry));
+    }
+
+    /// <summary>Extended attributes of what cannot be opened: a link, a pipe or a device.</summary>
+    internal ImmutableArray<Xattr> NodeXattrs(WalkEntry entry)
+    {
+        try
+        {
+            return Xattrs.Read(XattrPlace.Named(entry.Parent, entry.Name), Show(entry));
+        }
+        catch (PosixException e) when (e.Error == Errno.NoEntry
+            && Posix.TryStatus(entry.Parent, entry.Name, out _, out _))
+        {
+            // Not the entry is missing but the way to it.
+            _counts.Warn($"{Show(entry)}: its extended attributes were not read, because /proc is not mounted");
+            return [];
+        }
     }
 
     /// <summary>Opens a file for reading.</summary>
@@ -187,6 +204,7 @@ internal sealed class FileReader : IDisposable
         string display = Show(opened.Entry);
         Span<byte> content = _small.Span;
         content = content[..Posix.ReadFully(opened.File, content, 0, display)];
+        _context.BytesRead += content.Length;
         bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(opened.File, display));
         if (changed && !last)
         {
@@ -267,6 +285,7 @@ internal sealed class FileReader : IDisposable
             isDatabase |= position == 0 && IsDatabase(space[..count]);
             content.Advance(count);
             position += count;
+            _context.BytesRead += count;
             _context.Advance(0, content.Length - counted);
             counted = content.Length;
         }

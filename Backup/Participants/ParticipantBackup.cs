@@ -75,8 +75,7 @@ internal static class ParticipantBackup
         string error = counts.Failed == 0 || directory.UnreadableIsWarning
             ? ""
             : $"{counts.Failed} of {counts.Seen} entries could not be read, the first: {counts.FirstFailure}";
-        return new ParticipantOutcome(
-            Artifact(directory, context, totals, listing), error, Warnings(counts));
+        return Outcome(Artifact(directory, context, totals, listing), error, context, counts);
     }
 
     private static ParticipantOutcome Run(FileParticipant file, ParticipantContext context)
@@ -101,8 +100,7 @@ internal static class ParticipantBackup
                 counts.FirstFailure.Length > 0 ? counts.FirstFailure : $"{file.Path} is not there, or not a regular file");
         }
         ImmutableArray<ListingChunk> listing = writer.Finish();
-        return new ParticipantOutcome(
-            Artifact(file, context, OneFile(writer.Bytes), listing), "", Warnings(counts));
+        return Outcome(Artifact(file, context, OneFile(writer.Bytes), listing), "", context, counts);
     }
 
     private static ParticipantOutcome Run(SqliteParticipant sqlite, ParticipantContext context)
@@ -154,6 +152,7 @@ internal static class ParticipantBackup
         {
             context.Cancellation.ThrowIfCancellationRequested();
             content.Advance(count);
+            context.BytesRead += count;
             context.Advance(0, count / 2);
             told += count / 2;
         }
@@ -166,7 +165,7 @@ internal static class ParticipantBackup
         writer.FillStreamed(writer.Reserve(), entry, content);
         context.Advance(1, content.Length - told);
         ImmutableArray<ListingChunk> listing = writer.Finish();
-        return new ParticipantOutcome(Artifact(sqlite, context, OneFile(content.Length), listing), "", []);
+        return Outcome(Artifact(sqlite, context, OneFile(content.Length), listing), "", context, new WalkCounts());
     }
 
     private static ParticipantOutcome Run(CommandParticipant command, ParticipantContext context)
@@ -190,17 +189,15 @@ internal static class ParticipantBackup
             content);
         context.Advance(1, 0);
         ImmutableArray<ListingChunk> listing = writer.Finish();
-        return new ParticipantOutcome(Artifact(command, context, OneFile(content.Length), listing), "", []);
+        return Outcome(Artifact(command, context, OneFile(content.Length), listing), "", context, new WalkCounts());
     }
 
     private static bool IsInPlace(ListingEntry earlier, ParticipantContext context) =>
         earlier.Segments.All(s => s.IsHole || context.Pipeline.Chunks.IsPresent(s.Chunk, s.StoredSize));
 
-    private static ImmutableArray<string> Warnings(WalkCounts counts)
-    {
-        long more = counts.WarningCount - counts.Warnings.Count;
-        return more == 0 ? [.. counts.Warnings] : [.. counts.Warnings, $"and {more} more warnings"];
-    }
+    private static ParticipantOutcome Outcome(
+        ArtifactFile artifact, string error, ParticipantContext context, WalkCounts counts) =>
+        new(artifact, error, context.BytesRead, [.. counts.Warnings], counts.WarningCount);
 
     private static ArtifactTotals OneFile(long bytes) => new()
     {

@@ -27,6 +27,10 @@ internal sealed class ParticipantContext
     /// <summary>Told of entries and content bytes that need not be read.</summary>
     internal required Action<long, long> Skip { get; init; }
 
+    /// <summary>Content bytes read from the source so far, on the operation's thread; without holes, and each time that a
+    /// changing file was read.</summary>
+    internal long BytesRead { get; set; }
+
     /// <summary>Told when the participant's own check of what it copied begins.</summary>
     internal required Action Checking { get; init; }
 }
@@ -34,5 +38,8 @@ internal sealed class ParticipantContext
 /// <summary>What the backup of one participant left.</summary>
 /// <param name="Artifact">The artifact to write.</param>
 /// <param name="Error">Why the participant is not ok all the same; "" when it is.</param>
+/// <param name="BytesRead">Content bytes read from the source.</param>
 /// <param name="Warnings">Sentences, the first 100.</param>
-internal sealed record ParticipantOutcome(ArtifactFile Artifact, string Error, ImmutableArray<string> Warnings);
+/// <param name="WarningCount">All of them.</param>
+internal sealed record ParticipantOutcome(
+    ArtifactFile Artifact, string Error, long BytesRead, ImmutableArray<string> Warnings, long WarningCount);

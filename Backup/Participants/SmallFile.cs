@@ -51,7 +51,7 @@ internal sealed class SmallFile(WalkEntry entry, ListingEntry? earlier, WaitingE
         {
             Span<byte> content = buffer.Span.Slice(Offset, size + 1);
             int count = Posix.ReadFully(File, content, 0, display);
-            Xattrs = Native.Xattrs.Read(File, display);
+            Xattrs = Native.Xattrs.Read(XattrPlace.Open(File), display);
             // The same as the walk saw before it was opened: nothing happened to it in between.
             IsRestless = count != size || !EntryFacts.IsSame(Entry.Status, Posix.Status(File, display));
             if (!IsRestless)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
@@ -24,14 +25,7 @@ internal sealed unsafe class EntryMetadata
         {
             Warn("owner", display);
         }
-        foreach (Xattr xattr in entry.Xattrs)
-        {
-            int error = Xattrs.TrySet(file, xattr);
-            if (error != 0)
-            {
-                _tally.Warn($"{display}: the attribute {xattr.Name} was not set: {Marshal.GetPInvokeErrorMessage(error)}");
-            }
-        }
+        SetXattrs(XattrPlace.Open(file), entry, display);
         if (Libc.Fchmod(file, entry.Mode) != 0)
         {
             Warn("mode", display);
@@ -55,6 +49,7 @@ internal sealed unsafe class EntryMetadata
             {
                 Warn("owner", display);
             }
+            SetXattrs(XattrPlace.Named(parent, name), entry, display);
             // A symbolic link has no mode of its own.
             if (entry.Type != EntryType.Symlink && Libc.FchmodAt(parent, path, entry.Mode, 0) != 0)
             {
@@ -64,6 +59,62 @@ internal sealed unsafe class EntryMetadata
             {
                 Warn("time", display);
             }
+        }
+    }
+
+    // Also takes away what the entry did not have: a new file inherits the access list that its directory has by default,
+    // and one that was there before may have anything.
+    private void SetXattrs(XattrPlace place, ListingEntry entry, string display)
+    {
+        foreach (byte[] name in Names(place, display))
+        {
+            if (IsContent(name) && !Contains(entry.Xattrs, name))
+            {
+                WarnOfXattr("removed", display, name, Xattrs.TryRemove(place, name));
+            }
+        }
+        foreach (Xattr xattr in entry.Xattrs)
+        {
+            WarnOfXattr("set", display, xattr.Name, Xattrs.TrySet(place, xattr));
+        }
+    }
+
+    private List<byte[]> Names(XattrPlace place, string display)
+    {
+        try
+        {
+            return Xattrs.Names(place, display);
+        }
+        catch (PosixException e)
+        {
+            _tally.Warn(e.Message);
+            return [];
+        }
+    }
+
+    // What people and programs put there. The rest is the system's own: a security label comes from its policy.
+    private static bool IsContent(ReadOnlySpan<byte> name) =>
+        name.StartsWith("user."u8) || name.StartsWith("trusted."u8) || name.StartsWith("system.posix_acl_"u8)
+        || name.StartsWith("security.capability"u8);
+
+    private static bool Contains(ImmutableArray<Xattr> xattrs, ReadOnlySpan<byte> terminatedName)
+    {
+        foreach (Xattr xattr in xattrs)
+        {
+            if (terminatedName[..^1].SequenceEqual(xattr.Name))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void WarnOfXattr(string what, string display, ReadOnlySpan<byte> name, int error)
+    {
+        if (error != 0)
+        {
+            string reason = Marshal.GetPInvokeErrorMessage(error);
+            _tally.Warn($"{display}: the attribute {Posix.Display(name)} was not {what}: {reason}");
         }
     }
 

@@ -23,7 +23,8 @@ internal sealed class ExistingEntries
     /// <summary>Whether the entry that exists has the content that would be written; its metadata is set then.</summary>
     internal bool IsSame(ListingEntry entry, int parent, byte[] name, string display)
     {
-        if (!Posix.TryStatus(parent, name, out FileStatus status, out _))
+        // What has other names is left to them and made anew: they may have nothing to do with what is restored.
+        if (!Posix.TryStatus(parent, name, out FileStatus status, out _) || status.LinkCount > 1)
         {
             return false;
         }
@@ -36,7 +37,7 @@ internal sealed class ExistingEntries
             }
             return same;
         }
-        if (entry.Type != EntryType.File || !status.IsRegular || status.Size != entry.Size || status.LinkCount > 1)
+        if (entry.Type != EntryType.File || !status.IsRegular || status.Size != entry.Size)
         {
             return false;
         }

@@ -75,42 +75,45 @@ internal sealed class TarWriter
         bool directory = entry.Type == EntryType.Directory;
         if (name.Length + (directory ? 1 : 0) > NameBytes || !IsAscii(name))
         {
-            Record(records, "path", directory ? [.. name, (byte)'/'] : name);
+            Record(records, "path"u8, directory ? [.. name, (byte)'/'] : name);
         }
         if (target.Length > NameBytes || !IsAscii(target))
         {
-            Record(records, "linkpath", target);
+            Record(records, "linkpath"u8, target);
         }
         if (entry.Mtime.Nanoseconds != 0 || entry.Mtime.Seconds < 0)
         {
-            Record(records, "mtime", TimeText(entry.Mtime));
+            Record(records, "mtime"u8, TimeText(entry.Mtime));
         }
         if (size > MaxSize)
         {
-            Record(records, "size", Number(size));
+            Record(records, "size"u8, Number(size));
         }
         if (entry.Uid > MaxId)
         {
-            Record(records, "uid", Number(entry.Uid));
+            Record(records, "uid"u8, Number(entry.Uid));
         }
         if (entry.Gid > MaxId)
         {
-            Record(records, "gid", Number(entry.Gid));
+            Record(records, "gid"u8, Number(entry.Gid));
         }
         foreach (Xattr xattr in entry.Xattrs)
         {
-            Record(records, $"SCHILY.xattr.{xattr.Name}", xattr.Value);
+            Record(records, [.. "SCHILY.xattr."u8, .. xattr.Name], xattr.Value);
         }
         return records.ToArray();
     }
 
     // "LENGTH KEY=VALUE\n", the length counting itself.
-    private static void Record(MemoryStream records, string key, byte[] value)
+    private static void Record(MemoryStream records, ReadOnlySpan<byte> key, byte[] value)
     {
-        int rest = Encoding.UTF8.GetByteCount(key) + value.Length + 3;
+        int rest = key.Length + value.Length + 3;
         int length = rest + Digits(rest);
         length = rest + Digits(length);
-        records.Write(Encoding.UTF8.GetBytes($"{length} {key}="));
+        records.Write(Number(length));
+        records.WriteByte((byte)' ');
+        records.Write(key);
+        records.WriteByte((byte)'=');
         records.Write(value);
         records.WriteByte((byte)'\n');
     }

@@ -143,14 +143,22 @@ internal sealed class TreeWriter : IDisposable
 
     private void WriteLeaf(ListingEntry entry, int parent, byte[] name)
     {
-        if (entry.Type == EntryType.File && entry.LinkId.Length > 0 && TryLink(entry, parent, name))
+        if (entry.LinkId.Length > 0 && TryLink(entry, parent, name))
         {
             return;
         }
-        if (_overwrite && _existing.IsSame(entry, parent, name, Show(entry)))
+        if (!_overwrite || !_existing.IsSame(entry, parent, name, Show(entry)))
         {
-            return;
+            Replace(entry, parent, name);
         }
+        if (entry.LinkId.Length > 0)
+        {
+            _links.TryAdd(entry.LinkId, entry.Path);
+        }
+    }
+
+    private void Replace(ListingEntry entry, int parent, byte[] name)
+    {
         byte[] temporary = Posix.Terminated($".backupd-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
         bool placed = false;
         try
@@ -165,10 +173,6 @@ internal sealed class TreeWriter : IDisposable
             {
                 RemoveQuietly(parent, temporary);
             }
-        }
-        if (entry.LinkId.Length > 0)
-        {
-            _links.TryAdd(entry.LinkId, entry.Path);
         }
     }
 

@@ -40,6 +40,12 @@ public sealed record BackupRun
 
     /// <summary>The host that made the run.</summary>
     public string Host { get; init; } = "";
+
+    /// <summary>How long its phases took; null while it runs, and for runs of versions that did not measure.</summary>
+    public RunDurations? Durations { get; init; }
+
+    /// <summary>The figures of all artifacts, added up.</summary>
+    public RunTotals Totals => RunTotals.Of(Participants);
 }
 
 /// <summary>What became of one participant of a run.</summary>
@@ -108,4 +114,34 @@ public sealed record ArtifactResult
 
     /// <summary>The first 100 warnings, as sentences.</summary>
     public ImmutableArray<string> Warnings { get; init; } = [];
+
+    /// <summary>All warnings.</summary>
+    public long WarningCount { get; init; }
+
+    /// <summary>Directories in the artifact.</summary>
+    public long Directories { get; init; }
+
+    /// <summary>Entries met: stored + excluded + failed.</summary>
+    public long EntriesSeen { get; init; }
+
+    /// <summary>Entries in the listing.</summary>
+    public long EntriesStored { get; init; }
+
+    /// <summary>Entries left out by a named rule.</summary>
+    public long EntriesExcluded { get; init; }
+
+    /// <summary>Entries that could not be read.</summary>
+    public long EntriesFailed { get; init; }
+
+    /// <summary>Entries that were gone when their turn came; not among those seen.</summary>
+    public long EntriesVanished { get; init; }
+
+    /// <summary>Content bytes that were read from the source; a file that changed meanwhile counts each time.</summary>
+    public long BytesRead { get; init; }
+
+    /// <summary>Chunks of content and listing that the store did not have.</summary>
+    public long ChunksNew { get; init; }
+
+    /// <summary>Uses of chunks that were there already, once for each entry that needs them.</summary>
+    public long ChunksReused { get; init; }
 }

@@ -28,6 +28,7 @@ internal sealed class BackupRunner
     private readonly Func<bool> _timedOut;
     private readonly Dictionary<string, ArtifactFile> _previous = [];
     private readonly Dictionary<string, ArtifactFile> _artifacts = [];
+    private readonly PhaseClock _clock;
     private BackupRun _run;
 
     /// <param name="plan">What to do.</param>
@@ -41,6 +42,7 @@ internal sealed class BackupRunner
         _stop = stop;
         _timedOut = timedOut;
         _run = plan.Run;
+        _clock = new PhaseClock(plan.Time);
     }
 
     /// <summary>Runs to the end. Whatever goes wrong is in the result; the caller holds the store's exclusive lock.</summary>
@@ -103,6 +105,7 @@ internal sealed class BackupRunner
                 _progress.EndParticipant(i, result);
             }
         }
+        _clock.Begin(RunPhase.Validate);
         _progress.BeginValidation();
         Sync(fileSystem);
         long total = newChunks.TotalBytes();
@@ -113,6 +116,7 @@ internal sealed class BackupRunner
                 Tick();
             });
         _stop.ThrowIfCancellationRequested();
+        _clock.Begin(RunPhase.Finalize);
         _progress.BeginFinalize();
         newChunks.Publish();
         Finish(directory);
@@ -133,8 +137,7 @@ internal sealed class BackupRunner
             Status = ParticipantStatus.Failed,
             StartedAtUnix = Now(),
         };
-        long newBefore = pipeline.BytesNew;
-        long storedBefore = pipeline.BytesStored;
+        PipelineCounts before = pipeline.Counts;
         try
         {
             ParticipantOutcome outcome = ParticipantBackup.Run(
@@ -147,10 +150,7 @@ internal sealed class BackupRunner
                 Status = ok ? ParticipantStatus.Completed : ParticipantStatus.Failed,
                 Error = outcome.Error,
                 FinishedAtUnix = Now(),
-                Artifacts =
-                [
-                    Describe(outcome, pipeline.BytesNew - newBefore, pipeline.BytesStored - storedBefore),
-                ],
+                Artifacts = [Describe(outcome, pipeline.Counts - before)],
             };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException
@@ -176,16 +176,27 @@ internal sealed class BackupRunner
             Checking = () => _progress.CheckParticipant(index),
         };
 
-    private static ArtifactResult Describe(ParticipantOutcome outcome, long bytesNew, long bytesStored) => new()
+    // Its path and hash are known when it is written.
+    private static ArtifactResult Describe(ParticipantOutcome outcome, PipelineCounts stored) => new()
     {
         LogicalName = outcome.Artifact.Participant + RunDirectory.ArtifactSuffix,
         Path = "",
         SizeBytes = outcome.Artifact.Totals.Bytes,
         Sha256 = "",
         Files = outcome.Artifact.Totals.Files,
-        BytesNew = bytesNew,
-        BytesStored = bytesStored,
+        Directories = outcome.Artifact.Totals.Directories,
+        EntriesSeen = outcome.Artifact.Totals.Seen,
+        EntriesStored = outcome.Artifact.Totals.Stored,
+        EntriesExcluded = outcome.Artifact.Totals.Excluded,
+        EntriesFailed = outcome.Artifact.Totals.Failed,
+        EntriesVanished = outcome.Artifact.Totals.Vanished,
+        BytesRead = outcome.BytesRead,
+        BytesNew = stored.BytesNew,
+        BytesStored = stored.BytesStored,
+        ChunksNew = stored.ChunksNew,
+        ChunksReused = stored.ChunksReused,
         Warnings = outcome.Warnings,
+        WarningCount = outcome.WarningCount,
     };
 
     // Artifacts first, then the manifest that names them, then the sums over both; the rename that commits the run
@@ -219,6 +230,7 @@ internal sealed class BackupRunner
             FinishedAtUnix = Now(),
             ErrorSummary = summary,
             Participants = results.ToImmutable(),
+            Durations = _clock.Read(),
         };
         directory.RemoveWorkingFiles(keepChunks: false);
         directory.WriteManifest(_run);
@@ -256,6 +268,7 @@ internal sealed class BackupRunner
             FinishedAtUnix = Now(),
             ErrorSummary = why,
             Participants = [.. ended, .. others],
+            Durations = _clock.Read(),
         };
         try
         {

@@ -22,6 +22,10 @@ internal sealed record RunManifest
     [JsonPropertyName("backupd_version")] public required string BackupdVersion { get; init; }
     [JsonPropertyName("participants")] public required ImmutableArray<ManifestParticipant> Participants { get; init; }
 
+    // What version 0.1.0 did not write is not required when reading.
+    [JsonPropertyName("totals")] public ManifestTotals? Totals { get; init; }
+    [JsonPropertyName("durations_ms")] public ManifestDurations? Durations { get; init; }
+
     internal static byte[] ToBytes(BackupRun run)
     {
         RunManifest manifest = new()
@@ -38,6 +42,8 @@ internal sealed record RunManifest
             Host = run.Host,
             BackupdVersion = run.BackupdVersion,
             Participants = [.. run.Participants.Select(ManifestParticipant.From)],
+            Totals = ManifestTotals.From(run.Totals),
+            Durations = ManifestDurations.From(run.Durations),
         };
         return JsonSerializer.SerializeToUtf8Bytes(manifest, ManifestJson.Default.RunManifest);
     }
@@ -84,6 +90,7 @@ internal sealed record RunManifest
             Host = manifest.Host,
             BackupdVersion = manifest.BackupdVersion,
             Participants = [.. manifest.Participants.Select(p => p.ToResult())],
+            Durations = manifest.Durations?.ToDurations(),
         };
     }
 }
@@ -141,6 +148,18 @@ internal sealed record ManifestArtifact
     [JsonPropertyName("bytes_stored")] public required long BytesStored { get; init; }
     [JsonPropertyName("warnings")] public required ImmutableArray<string> Warnings { get; init; }
 
+    // What version 0.1.0 did not write is 0 when it is missing.
+    [JsonPropertyName("warning_count")] public long WarningCount { get; init; }
+    [JsonPropertyName("directories")] public long Directories { get; init; }
+    [JsonPropertyName("entries_seen")] public long EntriesSeen { get; init; }
+    [JsonPropertyName("entries_stored")] public long EntriesStored { get; init; }
+    [JsonPropertyName("entries_excluded")] public long EntriesExcluded { get; init; }
+    [JsonPropertyName("entries_failed")] public long EntriesFailed { get; init; }
+    [JsonPropertyName("entries_vanished")] public long EntriesVanished { get; init; }
+    [JsonPropertyName("bytes_read")] public long BytesRead { get; init; }
+    [JsonPropertyName("chunks_new")] public long ChunksNew { get; init; }
+    [JsonPropertyName("chunks_reused")] public long ChunksReused { get; init; }
+
     internal static ManifestArtifact From(ArtifactResult artifact) => new()
     {
         LogicalName = artifact.LogicalName,
@@ -155,6 +174,16 @@ internal sealed record ManifestArtifact
         BytesNew = artifact.BytesNew,
         BytesStored = artifact.BytesStored,
         Warnings = artifact.Warnings,
+        WarningCount = artifact.WarningCount,
+        Directories = artifact.Directories,
+        EntriesSeen = artifact.EntriesSeen,
+        EntriesStored = artifact.EntriesStored,
+        EntriesExcluded = artifact.EntriesExcluded,
+        EntriesFailed = artifact.EntriesFailed,
+        EntriesVanished = artifact.EntriesVanished,
+        BytesRead = artifact.BytesRead,
+        ChunksNew = artifact.ChunksNew,
+        ChunksReused = artifact.ChunksReused,
     };
 
     internal ArtifactResult ToResult() => new()
@@ -171,6 +200,17 @@ internal sealed record ManifestArtifact
         BytesNew = BytesNew,
         BytesStored = BytesStored,
         Warnings = Warnings,
+        // Never fewer than the sentences, so that it needs no second look.
+        WarningCount = Math.Max(WarningCount, Warnings.Length),
+        Directories = Directories,
+        EntriesSeen = EntriesSeen,
+        EntriesStored = EntriesStored,
+        EntriesExcluded = EntriesExcluded,
+        EntriesFailed = EntriesFailed,
+        EntriesVanished = EntriesVanished,
+        BytesRead = BytesRead,
+        ChunksNew = ChunksNew,
+        ChunksReused = ChunksReused,
     };
 }
 

@@ -56,8 +56,13 @@ internal sealed class ArtifactWriter : IDisposable
     internal void Add(ListingEntry entry) => Fill(Reserve(), entry);
 
     /// <summary>Adds a file whose earlier line still tells everything about it.</summary>
-    internal void AddUnchanged(byte[] path, ReadOnlySpan<byte> line, long size)
+    /// <param name="path">Its path.</param>
+    /// <param name="line">Its line, without the end of line.</param>
+    /// <param name="size">Its content bytes.</param>
+    /// <param name="chunks">Segments that are in chunks.</param>
+    internal void AddUnchanged(byte[] path, ReadOnlySpan<byte> line, long size, int chunks)
     {
+        _pipeline.CountReused(chunks);
         Stored++;
         Files++;
         Bytes += size;
@@ -83,6 +88,7 @@ internal sealed class ArtifactWriter : IDisposable
     internal void Fill(WaitingEntry place, ListingEntry entry)
     {
         Count(entry);
+        _pipeline.CountReused(entry.Segments.Count(s => !s.IsHole));
         place.Fill(entry, isAssigned: true);
         Release();
     }

@@ -1,5 +1,18 @@
 namespace Backupd.Backup.Store;
 
+/// <summary>What a pipeline has counted since it began.</summary>
+/// <param name="BytesNew">Content bytes in chunks that were written.</param>
+/// <param name="BytesStored">Bytes that those take on disk.</param>
+/// <param name="ChunksNew">Chunks that were written.</param>
+/// <param name="ChunksReused">Uses of chunks that were there already.</param>
+internal readonly record struct PipelineCounts(long BytesNew, long BytesStored, long ChunksNew, long ChunksReused)
+{
+    /// <summary>What was counted between two moments.</summary>
+    public static PipelineCounts operator -(PipelineCounts after, PipelineCounts before) => new(
+        after.BytesNew - before.BytesNew, after.BytesStored - before.BytesStored, after.ChunksNew - before.ChunksNew,
+        after.ChunksReused - before.ChunksReused);
+}
+
 /// <summary>
 /// Takes slices of slabs, and hashes, looks up, compresses and writes them on all cores. Bounded by its slabs. One
 /// thread submits; the counters may be read by any.
@@ -10,6 +23,8 @@ internal sealed class ContentPipeline : IDisposable
     private readonly Action _tick;
     private long _bytesNew;
     private long _bytesStored;
+    private long _chunksNew;
+    private long _chunksReused;
 
     /// <param name="chunks">Where chunks go.</param>
     /// <param name="threads">How many workers.</param>
@@ -31,6 +46,16 @@ internal sealed class ContentPipeline : IDisposable
 
     /// <summary>Bytes that those take on disk.</summary>
     internal long BytesStored => Interlocked.Read(ref _bytesStored);
+
+    /// <summary>All counters; those of a participant are whole once its listing is finished.</summary>
+    internal PipelineCounts Counts =>
+        new(BytesNew, BytesStored, Interlocked.Read(ref _chunksNew), Interlocked.Read(ref _chunksReused));
+
+    /// <summary>Notes uses of chunks that are there already and were not read.</summary>
+    internal void CountReused(int chunks)
+    {
+        Interlocked.Add(ref _chunksReused, chunks);
+    }
 
     /// <summary>A slab to read into; waits for one.</summary>
     internal Slab Rent() => _slabs.Rent(Tick);
@@ -93,6 +118,11 @@ internal sealed class ContentPipeline : IDisposable
         {
             Interlocked.Add(ref _bytesNew, content.Length);
             Interlocked.Add(ref _bytesStored, stored.StoredSize);
+            Interlocked.Increment(ref _chunksNew);
+        }
+        else
+        {
+            Interlocked.Increment(ref _chunksReused);
         }
         ticket.Complete(id, stored.StoredSize);
     }

@@ -24,7 +24,7 @@ internal ref struct KnownLine
         ReadOnlySpan<byte> rest = line[identityLength..];
         // A racy entry or a hard link is not of this shape. Quotation marks in names and values are escaped, so what is
         // found below is the member.
-        if (!rest.StartsWith(",\"size\":"u8) && !rest.StartsWith(",\"xattrs\":"u8))
+        if (!rest.StartsWith(",\"size\":"u8) && !rest.StartsWith(",\"xattrs"u8))
         {
             return false;
         }

@@ -44,8 +44,8 @@ public readonly record struct Segment(ChunkId Chunk, long Offset, long Length, l
 /// <param name="Nanoseconds">0 to 999,999,999.</param>
 public readonly record struct FileTime(long Seconds, uint Nanoseconds);
 
-/// <summary>An extended attribute.</summary>
-public readonly record struct Xattr(string Name, byte[] Value);
+/// <summary>An extended attribute. Its name is bytes, like that of a file: nothing makes it text.</summary>
+public readonly record struct Xattr(byte[] Name, byte[] Value);
 
 /// <summary>One entry of a listing: a file system object and where its content is.</summary>
 public sealed record ListingEntry

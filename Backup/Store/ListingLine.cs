@@ -121,7 +121,8 @@ internal struct ListingLine
         else if (reader.ValueTextEquals("target_b64"u8)) { _target = Base64(ref reader); }
         else if (reader.ValueTextEquals("device"u8)) { _device = String(ref reader); }
         else if (reader.ValueTextEquals("seg"u8)) { _segments = Segments(ref reader); }
-        else if (reader.ValueTextEquals("xattrs"u8)) { _xattrs = XattrList(ref reader); }
+        else if (reader.ValueTextEquals("xattrs"u8)) { _xattrs = _xattrs.AddRange(XattrList(ref reader, isText: true)); }
+        else if (reader.ValueTextEquals("xattrs_b64"u8)) { _xattrs = _xattrs.AddRange(XattrList(ref reader, isText: false)); }
         else { reader.Skip(); }
     }
 
@@ -160,13 +161,13 @@ internal struct ListingLine
         return new Segment(id, offset, length, stored);
     }
 
-    private static ImmutableArray<Xattr> XattrList(ref Utf8JsonReader reader)
+    private static ImmutableArray<Xattr> XattrList(ref Utf8JsonReader reader, bool isText)
     {
         ImmutableArray<Xattr>.Builder xattrs = ImmutableArray.CreateBuilder<Xattr>();
         Expect(ref reader, JsonTokenType.StartArray);
         while (reader.Read() && reader.TokenType == JsonTokenType.StartArray)
         {
-            string name = String(ref reader);
+            byte[] name = isText ? Text(ref reader) : Base64(ref reader);
             xattrs.Add(new Xattr(name, Base64(ref reader)));
             Expect(ref reader, JsonTokenType.EndArray);
         }

@@ -80,7 +80,8 @@ internal sealed class ListingLineWriter
             Number(entry.DeviceMinor);
             Raw("\""u8);
         }
-        WriteXattrs(entry.Xattrs);
+        WriteXattrs(",\"xattrs\":["u8, entry.Xattrs, areText: true);
+        WriteXattrs(",\"xattrs_b64\":["u8, entry.Xattrs, areText: false);
         if (entry.Type == EntryType.File)
         {
             Raw(",\"size\":"u8);
@@ -124,22 +125,38 @@ internal sealed class ListingLineWriter
         _ => throw new ArgumentOutOfRangeException(nameof(type)),
     };
 
-    private void WriteXattrs(ImmutableArray<Xattr> xattrs)
+    // Those whose names are text, or those whose names are not.
+    private void WriteXattrs(ReadOnlySpan<byte> opening, ImmutableArray<Xattr> xattrs, bool areText)
     {
-        if (xattrs.IsEmpty)
+        bool begun = false;
+        foreach (Xattr xattr in xattrs)
         {
-            return;
+            if (Utf8.IsValid(xattr.Name) != areText)
+            {
+                continue;
+            }
+            Raw(begun ? ",["u8 : opening);
+            if (!begun)
+            {
+                Raw("["u8);
+                begun = true;
+            }
+            if (areText)
+            {
+                String(xattr.Name);
+            }
+            else
+            {
+                Base64String(xattr.Name);
+            }
+            Raw(","u8);
+            Base64String(xattr.Value);
+            Raw("]"u8);
         }
-        Raw(",\"xattrs\":["u8);
-        for (int i = 0; i < xattrs.Length; i++)
+        if (begun)
         {
-            Raw(i == 0 ? "["u8 : ",["u8);
-            String(System.Text.Encoding.UTF8.GetBytes(xattrs[i].Name));
-            Raw(",\""u8);
-            Base64Text(xattrs[i].Value);
-            Raw("\"]"u8);
+            Raw("]"u8);
         }
-        Raw("]"u8);
     }
 
     private void WriteSegments(ReadOnlySpan<Segment> segments)
@@ -181,9 +198,8 @@ internal sealed class ListingLineWriter
         }
         else
         {
-            Raw("_b64\":\""u8);
-            Base64Text(value);
-            Raw("\""u8);
+            Raw("_b64\":"u8);
+            Base64String(value);
         }
     }
 
@@ -206,10 +222,12 @@ internal sealed class ListingLineWriter
         Raw("\""u8);
     }
 
-    private void Base64Text(ReadOnlySpan<byte> value)
+    private void Base64String(ReadOnlySpan<byte> value)
     {
+        Raw("\""u8);
         Base64.EncodeToUtf8(value, Space(Base64.GetMaxEncodedToUtf8Length(value.Length)), out _, out int written);
         _length += written;
+        Raw("\""u8);
     }
 
     private void Time(FileTime time)

@@ -77,9 +77,10 @@ internal static class RunSummary
         {
             output.WriteLine($"  warning: {Units.Printable(warning)}");
         }
-        if (artifact.Warnings.Count > shown)
+        long more = (artifact.WarningCount ?? artifact.Warnings.Count) - shown;
+        if (more > 0)
         {
-            output.WriteLine($"  and {artifact.Warnings.Count - shown} more warnings about {artifact.LogicalName}");
+            output.WriteLine($"  and {Units.Count(more, "more warning")} about {artifact.LogicalName}");
         }
     }
 }

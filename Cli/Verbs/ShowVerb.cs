@@ -48,6 +48,7 @@ internal static class ShowVerb
             {
                 RunSummary.Write(
                     RunObject.From(run), context.Output, $"backupd restore {parsed.GetValue(where)} --to DIR", again: "");
+                RunFigures.Write(run, context.Output);
             }
             return (int)ExitCode.Ok;
         });

@@ -63,7 +63,7 @@ public sealed record ParticipantObject
     };
 }
 
-/// <summary>One artifact of a run object; the last four members are extensions.</summary>
+/// <summary>One artifact of a run object; the members from files on are extensions.</summary>
 public sealed record ArtifactObject
 {
     [JsonPropertyName("logical_name")] public required string LogicalName { get; init; }
@@ -78,6 +78,11 @@ public sealed record ArtifactObject
     [JsonPropertyName("bytes_new")] public required long BytesNew { get; init; }
     [JsonPropertyName("bytes_stored")] public required long BytesStored { get; init; }
     [JsonPropertyName("warnings")] public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>All warnings, where there are more than <see cref="Warnings"/> holds; null otherwise.</summary>
+    [JsonPropertyName("warning_count")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? WarningCount { get; init; }
 
     /// <summary>Copies an engine value field by field.</summary>
     public static ArtifactObject From(ArtifactResult artifact) => new()
@@ -94,5 +99,6 @@ public sealed record ArtifactObject
         BytesNew = artifact.BytesNew,
         BytesStored = artifact.BytesStored,
         Warnings = artifact.Warnings,
+        WarningCount = artifact.WarningCount > artifact.Warnings.Length ? artifact.WarningCount : null,
     };
 }

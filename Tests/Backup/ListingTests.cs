@@ -55,7 +55,7 @@ public sealed class ListingTests
                     Target = [],
                     DeviceMajor = 0,
                     Size = entry.Segments.Sum(s => s.Length),
-                    Xattrs = trap ? [new Xattr("user.,\"seg\":[", path)] : entry.Xattrs,
+                    Xattrs = trap ? [new Xattr("user.,\"seg\":["u8.ToArray(), path)] : entry.Xattrs,
                 };
                 ListingLineWriter lines = new(16);
                 lines.WriteIdentity(file);
@@ -177,7 +177,7 @@ public sealed class ListingTests
             Size = (EntryType)type == EntryType.File ? segments.Sum(s => s.Length) : 0,
             Segments = (EntryType)type == EntryType.File ? [.. segments] : [],
             Target = (EntryType)type == EntryType.Symlink ? bytes : [],
-            Xattrs = uid % 5 == 0 ? [new Xattr("user.x", bytes)] : [],
+            Xattrs = uid % 5 == 0 ? [new Xattr("user.x"u8.ToArray(), bytes), new Xattr([.. "user."u8, 0xFF, .. bytes], bytes)] : [],
             DeviceMajor = (EntryType)type is EntryType.CharDevice or EntryType.BlockDevice ? mode : 0,
         });
 
@@ -187,7 +187,7 @@ public sealed class ListingTests
     private static string Text(ListingEntry e) =>
         $"{Convert.ToHexString(e.Path)} {e.Type} {e.Mode} {e.Uid} {e.Gid} {e.Mtime} {e.Ctime} {e.Inode} {e.Racy} "
         + $"{e.LinkId} {e.Size} {Convert.ToHexString(e.Target)} {e.DeviceMajor}:{e.DeviceMinor} "
-        + $"{string.Join(",", e.Segments)} {string.Join(",", e.Xattrs.Select(x => x.Name + Convert.ToHexString(x.Value)))}";
+        + $"{string.Join(",", e.Segments)} {string.Join(",", e.Xattrs.Select(x => Convert.ToHexString(x.Name) + Convert.ToHexString(x.Value)))}";
 
     private static ImmutableArray<ListingChunk> Write(ImmutableArray<ListingEntry> entries) =>
         Write(entries, (_, listing) => listing);

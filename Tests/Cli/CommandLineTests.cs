@@ -102,6 +102,38 @@ public sealed class CommandLineTests
     }
 
     [TestMethod]
+    public async Task Show_ends_with_the_figures_of_a_run()
+    {
+        using TempDirectory directory = new();
+        directory.Write("src/f", "x");
+        directory.Write("src/d/g", "y");
+        Assert.AreEqual(0, (await Run(directory, "once", directory["src"], "--to", directory["s"], "--quiet")).Code);
+        string shown = (await Run(directory, "show", directory["s/latest"])).Output;
+        Assert.Contains("  entries   4 seen, 4 stored, 0 excluded, 0 failed; 0 vanished\n", shown);
+        Assert.Contains("  files     2; directories: 2\n  read      2 B of 2 B\n  new       ", shown);
+        Assert.Contains(" in 2 chunks, ", shown);
+        Assert.Contains("  reused    0 chunk uses\n  time      backup ", shown);
+        Assert.DoesNotContain("warnings", shown);
+        string wire = (await Run(directory, "show", directory["s/latest"], "--json")).Output;
+        Assert.DoesNotContain("durations", wire, "which the wire does not have");
+    }
+
+    [TestMethod]
+    public async Task Show_counts_the_warnings_that_it_does_not_print()
+    {
+        using TempDirectory directory = new();
+        for (int i = 0; i < 107; i++)
+        {
+            directory.Write($"src/{i}.db", "SQLite format 3\0");
+            directory.Write($"src/{i}.db-wal", "");
+        }
+        (int code, _, string error) = await Run(directory, "once", directory["src"], "--to", directory["s"], "--progress", "none");
+        Assert.AreEqual(0, code);
+        Assert.Contains("  and 102 more warnings about src.snapshot\n", error);
+        Assert.Contains("  warnings  107\n", (await Run(directory, "show", directory["s/latest"])).Output);
+    }
+
+    [TestMethod]
     public async Task A_partial_once_exits_3_and_damage_exits_4()
     {
         using TempDirectory directory = new();
