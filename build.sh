@@ -88,6 +88,8 @@ check_tools() {
             need jq command -v jq
             need zstd command -v zstd
             need sqlite3 command -v sqlite3
+            need strace command -v strace
+            need time test -x /usr/bin/time
             ;;
         demo)
             need sqlite3 command -v sqlite3
