@@ -38,12 +38,9 @@ internal sealed class DirectoryBackup : IDisposable
     /// <returns>The artifact's totals and listing.</returns>
     internal (ArtifactTotals Totals, ImmutableArray<ListingChunk> Listing) Run()
     {
-        foreach (ListingChunk chunk in _context.Previous?.Listing ?? [])
+        foreach ((ChunkId id, long storedSize) in PreviousListingChunks())
         {
-            if (ChunkId.TryParse(chunk.Chunk, out ChunkId id))
-            {
-                _context.Pipeline.Chunks.Expect(id, chunk.StoredSize);
-            }
+            _context.Pipeline.Chunks.Expect(id, storedSize);
         }
         while (_walker.Next(out WalkEntry entry))
         {
@@ -71,6 +68,33 @@ internal sealed class DirectoryBackup : IDisposable
         _reader.Dispose();
     }
 
+    private IEnumerable<(ChunkId Id, long StoredSize)> PreviousListingChunks()
+    {
+        foreach (ListingChunk chunk in _context.Previous?.Listing ?? [])
+        {
+            if (ChunkId.TryParse(chunk.Chunk, out ChunkId id))
+            {
+                yield return (id, chunk.StoredSize);
+            }
+        }
+    }
+
+    private ListingEntry? FindEarlier(byte[] path)
+    {
+        bool wasRight = _previous.Problem.Length == 0;
+        ListingEntry? earlier = _previous.Find(path);
+        if (wasRight && _previous.Problem.Length > 0)
+        {
+            // The same entries make the same listing: without this the new one would reuse the chunk that was just found
+            // damaged, by its name and size. It is noticed before the entries of that chunk are added.
+            foreach ((ChunkId id, _) in PreviousListingChunks())
+            {
+                _context.Pipeline.Chunks.Distrust(id);
+            }
+        }
+        return earlier;
+    }
+
     private ArtifactTotals Totals()
     {
         ArtifactTotals totals = new()
@@ -93,7 +117,7 @@ internal sealed class DirectoryBackup : IDisposable
 
     private void Store(WalkEntry entry)
     {
-        ListingEntry? earlier = _previous.Find(entry.Path);
+        ListingEntry? earlier = FindEarlier(entry.Path);
         if (entry.Status.IsRegular)
         {
             StoreFile(entry, earlier);

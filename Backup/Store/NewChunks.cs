@@ -64,7 +64,7 @@ internal sealed class NewChunks
             {
                 string place = Path.Combine(target, Path.GetFileName(chunk));
                 bool isFree = !Path.Exists(place);
-                Posix.Rename(chunk, place);
+                Move(chunk, place);
                 if (isFree && ChunkId.TryParse(Path.GetFileName(place), out ChunkId id))
                 {
                     _published.Add(id);
@@ -118,6 +118,19 @@ internal sealed class NewChunks
         }
         Directory.Delete(leftovers, recursive: true);
         return adopted;
+    }
+
+    private static void Move(string chunk, string place)
+    {
+        try
+        {
+            Posix.Rename(chunk, place);
+        }
+        catch (PosixException e) when (e.Error == Errno.IsDirectory)
+        {
+            throw new BackupException(
+                BackupFault.Io, $"{place} is a directory where a chunk belongs; backupd repair moves it out of the way", inner: e);
+        }
     }
 
     private static IEnumerable<(ChunkId Id, string Path)> Enumerate(string directory)
