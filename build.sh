@@ -90,6 +90,8 @@ check_tools() {
             need sqlite3 command -v sqlite3
             need acl command -v setfacl
             need attr command -v getfattr
+            need strace command -v strace
+            need time test -x /usr/bin/time
             ;;
         demo)
             need sqlite3 command -v sqlite3

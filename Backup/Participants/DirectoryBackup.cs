@@ -23,6 +23,7 @@ internal sealed class DirectoryBackup : IDisposable
     private readonly HashSet<Segment> _present = [];
     private readonly ListingLineWriter _identity = new(1024);
     private Segment _lastPresent;
+    private bool _isDistrusted;
     private readonly Dictionary<string, LinkedFile> _links = [];
     private ulong _rootDevice;
 
@@ -43,12 +44,9 @@ internal sealed class DirectoryBackup : IDisposable
     /// <returns>The artifact's totals and listing.</returns>
     internal (ArtifactTotals Totals, ImmutableArray<ListingChunk> Listing) Run()
     {
-        foreach (ListingChunk chunk in _context.Previous?.Listing ?? [])
+        foreach ((ChunkId id, long storedSize) in PreviousListingChunks())
         {
-            if (ChunkId.TryParse(chunk.Chunk, out ChunkId id))
-            {
-                _context.Pipeline.Chunks.Expect(id, chunk.StoredSize);
-            }
+            _context.Pipeline.Chunks.Expect(id, storedSize);
         }
         while (_walker.Next(out WalkEntry entry))
         {
@@ -84,6 +82,32 @@ internal sealed class DirectoryBackup : IDisposable
         _reader.Dispose();
     }
 
+    private IEnumerable<(ChunkId Id, long StoredSize)> PreviousListingChunks()
+    {
+        foreach (ListingChunk chunk in _context.Previous?.Listing ?? [])
+        {
+            if (ChunkId.TryParse(chunk.Chunk, out ChunkId id))
+            {
+                yield return (id, chunk.StoredSize);
+            }
+        }
+    }
+
+    // The same entries make the same listing: without this the new one would reuse the chunk that was just found damaged, by
+    // its name and size. It is noticed before the entries of that chunk are added.
+    private void DistrustDamaged()
+    {
+        if (_previous.Problem.Length == 0 || _isDistrusted)
+        {
+            return;
+        }
+        _isDistrusted = true;
+        foreach ((ChunkId id, _) in PreviousListingChunks())
+        {
+            _context.Pipeline.Chunks.Distrust(id);
+        }
+    }
+
     private ArtifactTotals Totals()
     {
         ArtifactTotals totals = new()
@@ -112,7 +136,9 @@ internal sealed class DirectoryBackup : IDisposable
         }
         if (entry.Status.IsRegular)
         {
-            StoreFile(entry, _previous.Find(entry.Path));
+            ListingEntry? earlier = _previous.Find(entry.Path);
+            DistrustDamaged();
+            StoreFile(entry, earlier);
             return;
         }
         try

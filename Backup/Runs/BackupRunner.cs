@@ -118,10 +118,18 @@ internal sealed class BackupRunner
         _stop.ThrowIfCancellationRequested();
         _clock.Begin(RunPhase.Finalize);
         _progress.BeginFinalize();
-        newChunks.Publish();
-        Finish(directory);
-        Sync(fileSystem);
-        directory.Commit(_run.Status);
+        try
+        {
+            newChunks.Publish();
+            Finish(directory);
+            Sync(fileSystem);
+            directory.Commit(_run.Status);
+        }
+        catch when (!directory.IsCommitted)
+        {
+            newChunks.Withdraw();
+            throw;
+        }
     }
 
     private ParticipantResult BackUp(int index, ContentPipeline pipeline, RunDirectory directory)

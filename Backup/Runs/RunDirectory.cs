@@ -30,6 +30,9 @@ internal sealed class RunDirectory
 
     internal string Path { get; }
 
+    /// <summary>Whether the directory has left <c>.running</c>.</summary>
+    internal bool IsCommitted { get; private set; }
+
     /// <summary>Where the run's new chunks are until they are known to be durable.</summary>
     internal string ChunksPath => System.IO.Path.Combine(Path, ChunksName);
 
@@ -80,14 +83,26 @@ internal sealed class RunDirectory
     }
 
     /// <summary>The commit point: one rename into <c>completed</c> or <c>failed</c>, and both parents synced.</summary>
-    /// <remarks>Everything below the directory must be durable before.</remarks>
+    /// <remarks>Everything below the directory must be durable before. When a parent cannot be synced, a good run is
+    /// taken back: nobody may count on a name that the disk perhaps does not have.</remarks>
     internal void Commit(RunStatus status)
     {
         bool good = status is RunStatus.Completed or RunStatus.Partial;
         string parent = good ? _store.CompletedDirectory : _store.FailedDirectory;
-        Posix.Rename(Path, System.IO.Path.Combine(parent, Id.ToString()));
-        Posix.FsyncDirectory(parent);
-        Posix.FsyncDirectory(_store.RunningDirectory);
+        string place = System.IO.Path.Combine(parent, Id.ToString());
+        Posix.Rename(Path, place);
+        IsCommitted = true;
+        try
+        {
+            Posix.FsyncDirectory(parent);
+            Posix.FsyncDirectory(_store.RunningDirectory);
+        }
+        catch (PosixException) when (good)
+        {
+            Posix.Rename(place, Path);
+            IsCommitted = false;
+            throw;
+        }
     }
 
     /// <summary>Removes what only the making of the run needed. Chunks of a cancelled run stay: the next run takes

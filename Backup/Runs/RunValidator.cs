@@ -68,7 +68,7 @@ internal sealed class RunValidator
         {
             // The form of sha256sum: the sum, two spaces, the name.
             string name = line.Length > 66 ? line[66..] : "";
-            if (name.Length == 0 || name.Contains('/', StringComparison.Ordinal))
+            if (name.Length == 0 || line[64..66] != "  " || name.Contains('/', StringComparison.Ordinal))
             {
                 _damage.Add($"{RunDirectory.SumsName}: a line is not a sum and a name");
                 continue;

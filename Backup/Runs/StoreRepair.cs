@@ -69,7 +69,8 @@ internal sealed class StoreRepair
                 _cancellation.ThrowIfCancellationRequested();
                 _advance(i, directories.Length);
             }
-            foreach (string path in Directory.GetFiles(directories[i]))
+            // Entries and not files: a directory of a chunk's name is in the chunk's way, too.
+            foreach (string path in Directory.GetFileSystemEntries(directories[i]))
             {
                 if (!ChunkId.TryParse(Path.GetFileName(path), out ChunkId id))
                 {

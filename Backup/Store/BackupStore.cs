@@ -145,6 +145,14 @@ public sealed class BackupStore
                 $"{Directory} has store format {configuration?.Format}; this version of backupd reads format "
                 + $"{FormatVersion}; use a newer backupd");
         }
+        string? unknown = configuration.FirstUnknown();
+        if (unknown is not null)
+        {
+            throw new BackupException(
+                BackupFault.StoreInvalid,
+                $"{path} says {unknown}, which no backupd of format {FormatVersion} writes: the file is damaged; put it "
+                + "right by hand as docs/format.md shows it");
+        }
     }
 
     private void MakeDirectories()
@@ -168,6 +176,18 @@ internal sealed record StoreConfiguration
     [JsonPropertyName("id")] public required string Id { get; init; }
     [JsonPropertyName("compression")] public required string Compression { get; init; }
     [JsonPropertyName("chunker")] public required ChunkerConfiguration Chunker { get; init; }
+
+    /// <summary>The first member with a value that this version does not know, as <c>member value</c>; null when there is
+    /// none. All but the uuid have one value in format 1: names and cuts by another rule would share nothing.</summary>
+    internal string? FirstUnknown() =>
+        !Guid.TryParseExact(Uuid, "D", out _) ? $"uuid {Uuid}"
+        : Id != "sha256" ? $"id {Id}"
+        : Compression != "zstd" ? $"compression {Compression}"
+        : Chunker.Name != "fastcdc" ? $"chunker {Chunker.Name}"
+        : Chunker.MinBytes != Store.Chunker.MinBytes ? $"min_bytes {Chunker.MinBytes}"
+        : Chunker.AverageBytes != Store.Chunker.AverageBytes ? $"average_bytes {Chunker.AverageBytes}"
+        : Chunker.MaxBytes != Store.Chunker.MaxBytes ? $"max_bytes {Chunker.MaxBytes}"
+        : null;
 }
 
 /// <summary>The chunker's parameters in store.json.</summary>
@@ -179,6 +199,6 @@ internal sealed record ChunkerConfiguration
     [JsonPropertyName("max_bytes")] public required int MaxBytes { get; init; }
 }
 
-[JsonSourceGenerationOptions(WriteIndented = true)]
+[JsonSourceGenerationOptions(WriteIndented = true, AllowDuplicateProperties = false, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(StoreConfiguration))]
 internal sealed partial class StoreJson : JsonSerializerContext;

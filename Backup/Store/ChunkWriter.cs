@@ -53,6 +53,9 @@ internal sealed class ChunkWriter : IDisposable
         }
     }
 
+    /// <summary>Forgets what <see cref="Expect"/> was told: a chunk of that name is read before it is reused.</summary>
+    internal void Distrust(ChunkId id) => _expected.TryRemove(id, out _);
+
     /// <summary>Whether the store holds a chunk with the size that a listing recorded.</summary>
     internal bool IsPresent(ChunkId id, long storedSize) => SizeOf(_store, id) == storedSize;
 

@@ -13,6 +13,9 @@ internal sealed class NewChunks
     private readonly BackupStore _store;
     private readonly string _directory;
 
+    // What Publish has moved to names that were free. 32 bytes a chunk: 32 MB for a terabyte of new content.
+    private readonly List<ChunkId> _published = [];
+
     /// <param name="store">Where the chunks will go.</param>
     /// <param name="directory">Where they are now.</param>
     internal NewChunks(BackupStore store, string directory)
@@ -59,9 +62,36 @@ internal sealed class NewChunks
             Directory.CreateDirectory(target, Private);
             foreach (string chunk in Directory.GetFiles(directory))
             {
-                Posix.Rename(chunk, Path.Combine(target, Path.GetFileName(chunk)));
+                string place = Path.Combine(target, Path.GetFileName(chunk));
+                bool isFree = !Path.Exists(place);
+                Move(chunk, place);
+                if (isFree && ChunkId.TryParse(Path.GetFileName(place), out ChunkId id))
+                {
+                    _published.Add(id);
+                }
             }
         }
+    }
+
+    /// <summary>
+    /// Takes back what <see cref="Publish"/> moved, after a failure later in the run: whether the disk has the new names is
+    /// not known then, and no later run may count on them. A name that was taken before stays, because what lay there was
+    /// damaged and what lies there now was read back.
+    /// </summary>
+    internal void Withdraw()
+    {
+        foreach (ChunkId id in _published)
+        {
+            try
+            {
+                File.Delete(BackupStore.ChunkPath(_store.ChunksDirectory, id));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The failure that led here is the one to report, and a chunk too many harms nobody on a disk that works.
+            }
+        }
+        _published.Clear();
     }
 
     /// <summary>Stored bytes of the new chunks.</summary>
@@ -88,6 +118,19 @@ internal sealed class NewChunks
         }
         Directory.Delete(leftovers, recursive: true);
         return adopted;
+    }
+
+    private static void Move(string chunk, string place)
+    {
+        try
+        {
+            Posix.Rename(chunk, place);
+        }
+        catch (PosixException e) when (e.Error == Errno.IsDirectory)
+        {
+            throw new BackupException(
+                BackupFault.Io, $"{place} is a directory where a chunk belongs; backupd repair moves it out of the way", inner: e);
+        }
     }
 
     private static IEnumerable<(ChunkId Id, string Path)> Enumerate(string directory)
