@@ -13,7 +13,7 @@ internal static class DirectFile
     internal const int Alignment = 4096;
 
     // Smaller files cost more as a request of their own than in the kernel's batches.
-    private const int MinBytes = 64 * 1024;
+    internal const int MinBytes = 64 * 1024;
 
     /// <summary>Writes a file's content after it was created for direct writing; tells whether it did.</summary>
     /// <param name="file">Opened for writing, at its start.</param>
@@ -77,7 +77,12 @@ internal static class DirectFile
         return Posix.ReadFully(file, buffer.Span[..length], 0, display);
     }
 
-    private static unsafe int Write(int file, ReadOnlySpan<byte> data, string display)
+    /// <summary>Writes whole blocks at the file's position.</summary>
+    /// <param name="file">Set to direct by <see cref="TrySetDirect"/>.</param>
+    /// <param name="data">Begins at an aligned address; its length is a multiple of <see cref="Alignment"/>.</param>
+    /// <param name="display">The path, for messages.</param>
+    /// <returns>What was written: all of it, or less when the rest must go the ordinary way.</returns>
+    internal static unsafe int Write(int file, ReadOnlySpan<byte> data, string display)
     {
         while (true)
         {
@@ -102,7 +107,8 @@ internal static class DirectFile
         }
     }
 
-    private static bool TrySetDirect(int file, bool on)
+    /// <summary>Turns direct transfers of an open file on or off; false where the file system has none.</summary>
+    internal static bool TrySetDirect(int file, bool on)
     {
         const int getFlags = 3;
         const int setFlags = 4;

@@ -1,3 +1,4 @@
+using Backupd.Backup.Native;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Restore;
@@ -5,17 +6,18 @@ namespace Backupd.Backup.Restore;
 /// <summary>Takes what a <see cref="ContentReader"/> reads.</summary>
 internal delegate void ContentSink(ReadOnlySpan<byte> content);
 
-/// <summary>Gives back a file's content; every chunk is hashed before a byte of it is used.</summary>
+/// <summary>Gives back a file's content; every chunk is hashed before a byte of it is used. One a thread.</summary>
 internal sealed class ContentReader : IDisposable
 {
-    // Small files of one directory share chunks, so the last few read are asked for again and again.
-    private const int CachedChunks = 6;
+    // Small files of one directory share chunks, so the last few read are asked for again and again. After many runs
+    // neighbours may lie in different ones.
+    private const int CachedChunks = 4;
 
     private static readonly byte[] Zeros = new byte[64 * 1024];
 
     private readonly BackupStore _store;
     private readonly ChunkCodec _codec = new();
-    private readonly LinkedList<(ChunkId Id, byte[] Content)> _cache = new();
+    private readonly LinkedList<CachedChunk> _cache = new();
 
     internal ContentReader(BackupStore store) => _store = store;
 
@@ -47,7 +49,14 @@ internal sealed class ContentReader : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _codec.Dispose();
+    public void Dispose()
+    {
+        _codec.Dispose();
+        foreach (CachedChunk chunk in _cache)
+        {
+            chunk.Dispose();
+        }
+    }
 
     private static void WriteZeros(long length, ContentSink sink)
     {
@@ -61,7 +70,7 @@ internal sealed class ContentReader : IDisposable
 
     private ReadOnlySpan<byte> ReadChunk(Segment segment, ListingEntry entry)
     {
-        for (LinkedListNode<(ChunkId Id, byte[] Content)>? node = _cache.First; node is not null; node = node.Next)
+        for (LinkedListNode<CachedChunk>? node = _cache.First; node is not null; node = node.Next)
         {
             if (node.Value.Id == segment.Chunk)
             {
@@ -77,18 +86,48 @@ internal sealed class ContentReader : IDisposable
         {
             throw Damaged(entry, segment, problem);
         }
-        bool isShared = segment.Length < content.Length;
-        if (isShared)
+        if (segment.Length < content.Length)
         {
-            if (_cache.Count >= CachedChunks)
-            {
-                _cache.RemoveLast();
-            }
-            _cache.AddFirst((segment.Chunk, content.ToArray()));
+            Remember(segment.Chunk, content);
         }
         return content;
     }
 
+    private void Remember(ChunkId id, ReadOnlySpan<byte> content)
+    {
+        LinkedListNode<CachedChunk> node;
+        if (_cache.Count < CachedChunks)
+        {
+            node = new LinkedListNode<CachedChunk>(new CachedChunk());
+        }
+        else
+        {
+            node = _cache.Last!;
+            _cache.RemoveLast();
+        }
+        node.Value.Take(id, content);
+        _cache.AddFirst(node);
+    }
+
     private static BackupException Damaged(ListingEntry entry, Segment segment, string what) =>
         new(BackupFault.RunDamaged, $"{entry.DisplayPath}: chunk {segment.Chunk} {what}");
+
+    private sealed class CachedChunk : IDisposable
+    {
+        private readonly NativeBuffer _buffer = new(Chunker.MaxBytes);
+        private int _length;
+
+        internal ChunkId Id { get; private set; }
+
+        internal ReadOnlySpan<byte> Content => _buffer.Span[.._length];
+
+        internal void Take(ChunkId id, ReadOnlySpan<byte> content)
+        {
+            Id = id;
+            _length = content.Length;
+            content.CopyTo(_buffer.Span);
+        }
+
+        public void Dispose() => _buffer.Dispose();
+    }
 }

@@ -2,58 +2,81 @@ using System.Collections.Immutable;
 
 namespace Backupd.Backup.Restore;
 
-/// <summary>What a restore has written so far, and what it could not.</summary>
-internal sealed class RestoreTally(Action<long> advance)
+/// <summary>What a restore has written so far, and what it could not. Safe from any number of threads.</summary>
+internal sealed class RestoreTally
 {
     private const int MaxWarnings = 100;
 
+    private long _entries;
+    private long _files;
+    private long _bytes;
+
+    // Guards the members below.
+    private readonly Lock _lock = new();
     private readonly List<string> _warnings = [];
     private string _firstDamage = "";
     private long _damaged;
 
-    internal long Entries { get; private set; }
+    internal long Entries => Interlocked.Read(ref _entries);
 
-    internal long Files { get; private set; }
+    internal long Files => Interlocked.Read(ref _files);
 
-    internal long Bytes { get; private set; }
+    internal long Bytes => Interlocked.Read(ref _bytes);
 
-    internal ImmutableArray<string> Warnings => [.. _warnings];
+    internal ImmutableArray<string> Warnings
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _warnings];
+            }
+        }
+    }
 
     internal void AddEntry(bool isFile)
     {
-        Entries++;
-        Files += isFile ? 1 : 0;
+        Interlocked.Increment(ref _entries);
+        if (isFile)
+        {
+            Interlocked.Increment(ref _files);
+        }
     }
 
-    internal void AddBytes(long count)
-    {
-        Bytes += count;
-        advance(Bytes);
-    }
+    internal void AddBytes(long count) => Interlocked.Add(ref _bytes, count);
 
     internal void Warn(string text)
     {
-        if (_warnings.Count < MaxWarnings)
+        lock (_lock)
         {
-            _warnings.Add(text);
+            if (_warnings.Count < MaxWarnings)
+            {
+                _warnings.Add(text);
+            }
         }
     }
 
     /// <summary>Notes a file that is left out because its stored data is not what was backed up.</summary>
     internal void Damaged(BackupException reason)
     {
-        _damaged++;
-        _firstDamage = _firstDamage.Length == 0 ? reason.Message : _firstDamage;
+        lock (_lock)
+        {
+            _damaged++;
+            _firstDamage = _firstDamage.Length == 0 ? reason.Message : _firstDamage;
+        }
     }
 
     internal void ThrowIfDamaged()
     {
-        if (_damaged > 0)
+        lock (_lock)
         {
-            throw new BackupException(
-                BackupFault.RunDamaged,
-                $"{_damaged} files were not restored because their stored data is damaged; all others were",
-                $"the first: {_firstDamage}");
+            if (_damaged > 0)
+            {
+                throw new BackupException(
+                    BackupFault.RunDamaged,
+                    $"{_damaged} files were not restored because their stored data is damaged; all others were",
+                    $"the first: {_firstDamage}");
+            }
         }
     }
 }

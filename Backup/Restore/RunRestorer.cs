@@ -88,9 +88,11 @@ public sealed class RunRestorer
         CancellationToken cancellation)
     {
         using SafeFileHandle target = Posix.OpenDirectory(request.TargetDirectory);
-        using ContentReader content = new(Store);
         long total = plan.Sum(p => p.Artifact.Totals.Bytes);
-        RestoreTally tally = new(done => reading.Advance(done, total));
+        RestoreTally tally = new();
+        RestoreSetting setting = new(
+            Store, request.Overwrite, new EntryMetadata(tally), tally, new DirectWrites(), cancellation);
+        using RestoreWorkers workers = new(setting, () => reading.Advance(tally.Bytes, total));
         foreach ((ArtifactFile artifact, string path) in plan)
         {
             foreach (string log in Names(artifact, path).Skip(1))
@@ -98,8 +100,7 @@ public sealed class RunRestorer
                 File.Delete(log);
             }
             using ListingReader listing = new(Store, artifact);
-            using TreeWriter writer = new(
-                Posix.Number(target), path, request.Overwrite, content, tally, cancellation);
+            using TreeWriter writer = new(Posix.Number(target), path, setting, workers);
             writer.Write(listing.Entries());
         }
         if (Libc.SyncFs(Posix.Number(target)) != 0)

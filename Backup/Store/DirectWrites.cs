@@ -4,7 +4,7 @@ using Backupd.Backup.Native;
 namespace Backupd.Backup.Store;
 
 /// <summary>
-/// Decides by measuring whether chunks are written around the page cache. On a disk that takes them at once that saves a
+/// Decides by measuring whether files are written around the page cache. On a disk that takes them at once that saves a
 /// copy and the memory; a disk that seeks for each, or a network, is better served by the kernel, which collects and sorts.
 /// Safe from any number of threads.
 /// </summary>
@@ -20,7 +20,22 @@ internal sealed class DirectWrites
     // Only ever goes from true to false.
     private volatile bool _isWorthIt = true;
 
-    /// <summary>Writes a chunk's file so if that pays; false when it does not and nothing was written.</summary>
+    internal bool IsWorthIt => _isWorthIt;
+
+    /// <summary>Takes a measurement.</summary>
+    /// <param name="bytes">What was written.</param>
+    /// <param name="started">The <see cref="Stopwatch"/>'s time before.</param>
+    internal void Measure(long bytes, long started)
+    {
+        long ticks = Interlocked.Add(ref _ticks, Stopwatch.GetTimestamp() - started);
+        bytes = Interlocked.Add(ref _bytes, bytes);
+        if (bytes > TrialBytes && bytes / ((double)ticks / Stopwatch.Frequency) < MinBytesPerSecond)
+        {
+            _isWorthIt = false;
+        }
+    }
+
+    /// <summary>Writes a whole file so if that pays; false when it does not and nothing was written.</summary>
     /// <inheritdoc cref="DirectFile.TryWrite"/>
     internal bool TryWrite(int file, NativeBuffer buffer, int length, string display)
     {
@@ -33,12 +48,7 @@ internal sealed class DirectWrites
         {
             return false;
         }
-        long ticks = Interlocked.Add(ref _ticks, Stopwatch.GetTimestamp() - started);
-        long bytes = Interlocked.Add(ref _bytes, length);
-        if (bytes > TrialBytes && bytes / ((double)ticks / Stopwatch.Frequency) < MinBytesPerSecond)
-        {
-            _isWorthIt = false;
-        }
+        Measure(length, started);
         return true;
     }
 }

@@ -22,7 +22,7 @@ internal sealed class WorkerPool : IDisposable
     private ExceptionDispatchInfo? _failure;
     private int _open;
 
-    // Set by Dispose; work that has not begun is dropped then.
+    // Set at the end; work that has not begun is dropped then.
     private volatile bool _stopping;
 
     internal WorkerPool(int threads)
@@ -70,6 +70,19 @@ internal sealed class WorkerPool : IDisposable
 
     /// <summary>Waits until everything queued is done.</summary>
     internal void WaitUntilIdle(Action tick) => WaitUntil(() => _open == 0, tick);
+
+    /// <summary>Drops what has not begun and waits for what has; nothing may be queued afterwards.</summary>
+    internal void Abandon()
+    {
+        _stopping = true;
+        lock (_progress)
+        {
+            while (_open > 0)
+            {
+                Monitor.Wait(_progress, TickMs);
+            }
+        }
+    }
 
     /// <summary>Throws the first failure of any work, if there was one.</summary>
     internal void ThrowIfFailed()

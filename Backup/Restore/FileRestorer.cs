@@ -1,0 +1,196 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Backupd.Backup.Native;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Restore;
+
+/// <summary>What every thread of a restore works with.</summary>
+/// <param name="Store">Gives contents.</param>
+/// <param name="Overwrite">Whether entries may exist.</param>
+/// <param name="Metadata">Sets owners, modes and times.</param>
+/// <param name="Tally">Told what was done.</param>
+/// <param name="Direct">Decides how files are written.</param>
+/// <param name="Cancellation">Stops between chunks.</param>
+internal sealed record RestoreSetting(
+    BackupStore Store, bool Overwrite, EntryMetadata Metadata, RestoreTally Tally, DirectWrites Direct,
+    CancellationToken Cancellation);
+
+/// <summary>
+/// Writes entries that are not directories: beside their place, under a name that nobody uses, then renamed. One a thread.
+/// </summary>
+internal sealed class FileRestorer : IDisposable
+{
+    private readonly RestoreSetting _setting;
+    private readonly ContentReader _content;
+    private readonly ExistingEntries _existing;
+    private readonly BlockWriter _writer;
+    private readonly string _temporaryStart = $".backupd-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}-";
+    private long _made;
+
+    internal FileRestorer(RestoreSetting setting)
+    {
+        _setting = setting;
+        _content = new ContentReader(setting.Store);
+        _existing = new ExistingEntries(_content, setting.Metadata, setting.Tally, setting.Cancellation);
+        _writer = new BlockWriter(setting.Direct);
+    }
+
+    /// <summary>Makes an entry what was backed up; one that is the same already is left in place. Stored data that is
+    /// damaged is noted in the tally, and the entry is left as it was.</summary>
+    /// <returns>Whether the entry is there now.</returns>
+    internal bool Restore(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        try
+        {
+            if (!_setting.Overwrite || !_existing.IsSame(entry, parent, name, display))
+            {
+                Replace(entry, parent, name, display);
+            }
+            _setting.Tally.AddEntry(entry.Type == EntryType.File);
+            return true;
+        }
+        catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+        {
+            // Wrong bytes are never written; the other files are worth having all the same.
+            _setting.Tally.Damaged(e);
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _content.Dispose();
+        _writer.Dispose();
+    }
+
+    private void Replace(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        byte[] temporary = Posix.Terminated(
+            _temporaryStart + (_made++).ToString(CultureInfo.InvariantCulture));
+        bool placed = false;
+        try
+        {
+            if (entry.Type == EntryType.File)
+            {
+                WriteFile(entry, parent, temporary, display);
+            }
+            else
+            {
+                MakeNode(entry, parent, temporary, display);
+            }
+            Place(entry, parent, temporary, name, display);
+            placed = true;
+        }
+        finally
+        {
+            if (!placed)
+            {
+                RemoveQuietly(parent, temporary);
+            }
+        }
+    }
+
+    private static void Place(ListingEntry entry, int parent, byte[] temporary, byte[] name, string display)
+    {
+        try
+        {
+            Posix.Rename(parent, temporary, parent, name);
+        }
+        catch (PosixException e) when (e.Error is Errno.IsDirectory or Errno.NotEmpty or Errno.Exists)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid,
+                $"{display} is a directory and would become a {Word(entry.Type)}; move it away first",
+                inner: e);
+        }
+    }
+
+    private void WriteFile(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        int file = Posix.TryOpen(
+            parent, name, Posix.WriteOnly | Posix.Create | Posix.Exclusive | Posix.NoFollow, 0b110_000_000, out int error);
+        if (file < 0)
+        {
+            throw new PosixException("create", display, error);
+        }
+        bool written = false;
+        try
+        {
+            _writer.Begin(file, entry.Size, display);
+            foreach (Segment segment in entry.Segments)
+            {
+                _setting.Cancellation.ThrowIfCancellationRequested();
+                if (segment.IsHole)
+                {
+                    _writer.Skip(segment.Length);
+                }
+                else
+                {
+                    _writer.Write(_content.Read(segment, entry));
+                }
+                _setting.Tally.AddBytes(segment.Length);
+            }
+            _writer.End(entry.Size);
+            _setting.Metadata.Apply(file, entry, display);
+            written = true;
+        }
+        finally
+        {
+            if (!written)
+            {
+                // The first failure is the one to report.
+                _ = Libc.Close(file);
+            }
+        }
+        Posix.CloseWritten(file, display);
+    }
+
+    private unsafe void MakeNode(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        int result;
+        fixed (byte* path = name)
+        {
+            switch (entry.Type)
+            {
+                case EntryType.Symlink:
+                    fixed (byte* target = Posix.Terminated(entry.Target))
+                    {
+                        result = Libc.SymlinkAt(target, parent, path);
+                    }
+                    break;
+                case EntryType.Fifo:
+                    result = Libc.MknodAt(parent, path, FileKind.Fifo | 0b110_000_000, 0);
+                    break;
+                case EntryType.CharDevice:
+                case EntryType.BlockDevice:
+                    uint kind = entry.Type == EntryType.CharDevice ? FileKind.CharDevice : FileKind.BlockDevice;
+                    ulong device = Libc.MakeDevice(entry.DeviceMajor, entry.DeviceMinor);
+                    result = Libc.MknodAt(parent, path, kind | 0b110_000_000, device);
+                    break;
+                case EntryType.File:
+                case EntryType.Directory:
+                default:
+                    throw new ArgumentOutOfRangeException(nameof(entry));
+            }
+        }
+        if (result != 0)
+        {
+            throw PosixException.Last($"make the {Word(entry.Type)}", display);
+        }
+        _setting.Metadata.ApplyByName(parent, name, entry, display);
+    }
+
+    /// <summary>Removes a name that may not exist; there is a better error to report than that of this.</summary>
+    internal static unsafe void RemoveQuietly(int parent, byte[] name)
+    {
+        fixed (byte* path = name)
+        {
+            _ = Libc.UnlinkAt(parent, path, 0);
+        }
+    }
+
+    private static string Word(EntryType type) => Encoding.ASCII.GetString(ListingLineWriter.TypeWord(type));
+}
