@@ -8,6 +8,8 @@ internal sealed class RestoreTally(Action<long> advance)
     private const int MaxWarnings = 100;
 
     private readonly List<string> _warnings = [];
+    private readonly List<string> _missing = [];
+    private long _missingCount;
     private string _firstDamage = "";
     private long _damaged;
 
@@ -18,6 +20,10 @@ internal sealed class RestoreTally(Action<long> advance)
     internal long Bytes { get; private set; }
 
     internal ImmutableArray<string> Warnings => [.. _warnings];
+
+    /// <summary>What could not be made, the first 100, and how many more there are.</summary>
+    internal IEnumerable<string> NotMade =>
+        _missingCount == _missing.Count ? _missing : [.. _missing, $"and {_missingCount - _missing.Count} more"];
 
     internal void AddEntry(bool isFile)
     {
@@ -36,6 +42,16 @@ internal sealed class RestoreTally(Action<long> advance)
         if (_warnings.Count < MaxWarnings)
         {
             _warnings.Add(text);
+        }
+    }
+
+    /// <summary>Notes an entry that this process cannot make.</summary>
+    internal void Missing(string text)
+    {
+        _missingCount++;
+        if (_missing.Count < MaxWarnings)
+        {
+            _missing.Add(text);
         }
     }
 

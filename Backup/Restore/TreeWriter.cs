@@ -62,6 +62,12 @@ internal sealed class TreeWriter : IDisposable
                 WriteLeaf(entry, parent, name);
                 _tally.AddEntry(entry.Type == EntryType.File);
             }
+            catch (PosixException e) when (e.Error == Errno.Perm
+                && entry.Type is EntryType.CharDevice or EntryType.BlockDevice)
+            {
+                // Device nodes take a right of their own. One that is missing must not cost the rest of the tree.
+                _tally.Missing(e.Message);
+            }
             catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
             {
                 // Wrong bytes are never written; the other files are worth having all the same.
