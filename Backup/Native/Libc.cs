@@ -117,6 +117,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUserId();
 
+    [LibraryImport(Library, EntryPoint = "getegid")]
+    internal static partial uint GetEffectiveGroupId();
+
     [LibraryImport(Library, EntryPoint = "gnu_dev_makedev")]
     internal static partial ulong MakeDevice(uint major, uint minor);
 }

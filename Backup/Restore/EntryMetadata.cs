@@ -9,6 +9,8 @@ namespace Backupd.Backup.Restore;
 internal sealed unsafe class EntryMetadata
 {
     private const int NoFollowLinks = 0x100;
+    private const uint SetUserId = 0x800;
+    private const uint SetGroupId = 0x400;
 
     private readonly RestoreTally _tally;
 
@@ -21,12 +23,13 @@ internal sealed unsafe class EntryMetadata
     internal void Apply(int file, ListingEntry entry, string display)
     {
         // The owner first: changing it takes setuid and setgid bits and file capabilities away.
-        if (_isRoot && Libc.Fchown(file, entry.Uid, entry.Gid) != 0)
+        bool isOwned = _isRoot && Libc.Fchown(file, entry.Uid, entry.Gid) == 0;
+        if (_isRoot && !isOwned)
         {
             Warn("owner", display);
         }
         SetXattrs(XattrPlace.Open(file), entry, display);
-        if (Libc.Fchmod(file, entry.Mode) != 0)
+        if (Libc.Fchmod(file, isOwned ? entry.Mode : ModeOfOther(entry, display)) != 0)
         {
             Warn("mode", display);
         }
@@ -60,6 +63,20 @@ internal sealed unsafe class EntryMetadata
                 Warn("time", display);
             }
         }
+    }
+
+    // A program that runs as its owner would run as whoever restored it, which nobody meant. On directories the bit says
+    // how new entries are grouped and harms nobody.
+    private uint ModeOfOther(ListingEntry entry, string display)
+    {
+        uint lent = entry.Type == EntryType.File ? entry.Mode & (SetUserId | SetGroupId) : 0;
+        lent &= entry.Uid == Libc.GetEffectiveUserId() ? ~SetUserId : ~0u;
+        lent &= entry.Gid == Libc.GetEffectiveGroupId() ? ~SetGroupId : ~0u;
+        if (lent != 0)
+        {
+            _tally.Warn($"{display}: it does not run as its owner or group, because it does not belong to them here");
+        }
+        return entry.Mode & ~lent;
     }
 
     // Also takes away what the entry did not have: a new file inherits the access list that its directory has by default,

@@ -38,7 +38,7 @@ internal sealed class FileRestorer : IDisposable
     }
 
     /// <summary>Makes an entry what was backed up; one that is the same already is left in place. Stored data that is
-    /// damaged is noted in the tally, and the entry is left as it was.</summary>
+    /// damaged is noted in the tally, and so is what this process cannot make; the entry is left as it was.</summary>
     /// <returns>Whether the entry is there now.</returns>
     internal bool Restore(ListingEntry entry, int parent, byte[] name, string display)
     {
@@ -50,6 +50,13 @@ internal sealed class FileRestorer : IDisposable
             }
             _setting.Tally.AddEntry(entry.Type == EntryType.File);
             return true;
+        }
+        catch (PosixException e) when (e.Error == Errno.Perm
+            && entry.Type is EntryType.CharDevice or EntryType.BlockDevice)
+        {
+            // Device nodes take a right of their own. One that is missing must not cost the rest of the tree.
+            _setting.Tally.Missing(e.Message);
+            return false;
         }
         catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
         {

@@ -14,6 +14,8 @@ internal sealed class RestoreTally
     // Guards the members below.
     private readonly Lock _lock = new();
     private readonly List<string> _warnings = [];
+    private readonly List<string> _missing = [];
+    private long _missingCount;
     private string _firstDamage = "";
     private long _damaged;
 
@@ -30,6 +32,19 @@ internal sealed class RestoreTally
             lock (_lock)
             {
                 return [.. _warnings];
+            }
+        }
+    }
+
+    /// <summary>What could not be made, the first 100, and how many more there are.</summary>
+    internal ImmutableArray<string> NotMade
+    {
+        get
+        {
+            lock (_lock)
+            {
+                long more = _missingCount - _missing.Count;
+                return more == 0 ? [.. _missing] : [.. _missing, $"and {more} more"];
             }
         }
     }
@@ -52,6 +67,19 @@ internal sealed class RestoreTally
             if (_warnings.Count < MaxWarnings)
             {
                 _warnings.Add(text);
+            }
+        }
+    }
+
+    /// <summary>Notes an entry that this process cannot make.</summary>
+    internal void Missing(string text)
+    {
+        lock (_lock)
+        {
+            _missingCount++;
+            if (_missing.Count < MaxWarnings)
+            {
+                _missing.Add(text);
             }
         }
     }

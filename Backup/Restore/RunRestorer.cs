@@ -27,7 +27,8 @@ public sealed record RestoreRequest
 /// <param name="Entries">Entries written.</param>
 /// <param name="Files">Regular files among them.</param>
 /// <param name="Bytes">Content bytes written.</param>
-/// <param name="Incomplete">What the run itself lacks, as sentences: participants that failed, wholly or in part.</param>
+/// <param name="Incomplete">What is missing, as sentences: entries that could not be made here, and participants that the
+/// run lacks wholly or in part.</param>
 /// <param name="Warnings">What could not be set (an owner without root, say), the first 100.</param>
 public sealed record RestoreOutcome(
     ImmutableArray<string> Targets, long Entries, long Files, long Bytes, ImmutableArray<string> Incomplete,
@@ -71,6 +72,7 @@ public sealed class RunRestorer
             {
                 Incomplete =
                 [
+                    .. outcome.Incomplete,
                     .. run.Participants.Where(p => !p.Ok)
                         .Where(p => request.Participants.IsEmpty || request.Participants.Contains(p.Name))
                         .Select(p => $"{p.Name}: {p.Error}"),
@@ -109,7 +111,7 @@ public sealed class RunRestorer
         }
         tally.ThrowIfDamaged();
         return new RestoreOutcome(
-            [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, [], tally.Warnings);
+            [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, tally.NotMade, tally.Warnings);
     }
 
     // A log left beside a database would be played into the restored one and break it.

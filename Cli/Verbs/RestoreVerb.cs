@@ -76,7 +76,7 @@ internal static class RestoreVerb
         }
         foreach (string missing in outcome.Incomplete)
         {
-            output.WriteLine($"  the run lacks something: {Units.Printable(missing)}");
+            output.WriteLine($"  missing: {Units.Printable(missing)}");
         }
         const int shown = 10;
         foreach (string warning in outcome.Warnings.Take(shown))
