@@ -30,17 +30,8 @@ internal sealed class ListingReader : IDisposable
         ListingEntry? pending = null;
         foreach (ListingChunk chunk in _artifact.Listing)
         {
-            byte[] lines = ReadChunk(chunk);
-            int start = 0;
-            while (start < lines.Length)
+            foreach ((ListingEntry line, bool isMore) in Lines(chunk))
             {
-                int length = lines.AsSpan(start).IndexOf((byte)'\n');
-                if (length < 0)
-                {
-                    throw Damaged($"a line of chunk {chunk.Chunk} has no end");
-                }
-                ListingEntry line = Parse(lines.AsSpan(start, length), chunk.Chunk, out bool isMore);
-                start += length + 1;
                 if (isMore)
                 {
                     pending = Join(pending, line);
@@ -63,8 +54,29 @@ internal sealed class ListingReader : IDisposable
         }
     }
 
+    /// <summary>What the lines of one chunk of the listing name, whichever entries they belong to.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal IEnumerable<Segment> Segments(ListingChunk chunk) => Lines(chunk).SelectMany(l => l.Line.Segments);
+
     /// <inheritdoc/>
     public void Dispose() => _codec.Dispose();
+
+    private IEnumerable<(ListingEntry Line, bool IsMore)> Lines(ListingChunk chunk)
+    {
+        byte[] lines = ReadChunk(chunk);
+        int start = 0;
+        while (start < lines.Length)
+        {
+            int length = lines.AsSpan(start).IndexOf((byte)'\n');
+            if (length < 0)
+            {
+                throw Damaged($"a line of chunk {chunk.Chunk} has no end");
+            }
+            ListingEntry line = Parse(lines.AsSpan(start, length), chunk.Chunk, out bool isMore);
+            start += length + 1;
+            yield return (line, isMore);
+        }
+    }
 
     private byte[] ReadChunk(ListingChunk chunk)
     {
