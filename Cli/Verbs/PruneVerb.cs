@@ -1,5 +1,6 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
+using System.Globalization;
+using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
@@ -77,56 +78,53 @@ internal static class PruneVerb
         Option<int> weekly = Rule(command, "--keep-weekly", "Keep the newest run of each of N weeks (Monday to Sunday)");
         Option<int> monthly = Rule(command, "--keep-monthly", "Keep the newest run of each of N months");
         Option<int> yearly = Rule(command, "--keep-yearly", "Keep the newest run of each of N years");
-        Option<TimeSpan> within = new("--keep-within")
+        Option<string?> within = new("--keep-within")
         {
             Description = "Keep all runs of that time before the newest one: 36h, 30d",
             HelpName = "DURATION",
-            CustomParser = ParseDuration,
         };
         command.Add(within);
-        RetentionPolicy Policy(Func<Option<int>, int> count, TimeSpan duration) => new()
+        return parsed =>
         {
-            Last = count(last),
-            Hourly = count(hourly),
-            Daily = count(daily),
-            Weekly = count(weekly),
-            Monthly = count(monthly),
-            Yearly = count(yearly),
-            Within = duration,
-        };
-        command.Validators.Add(result =>
-        {
-            // A value that cannot be read has its own sentence already.
-            bool readable = command.Options.All(o => result.GetResult(o)?.Errors.Any() != true);
-            if (readable && !Policy(result.GetValue, result.GetValue(within)).KeepsSomething)
+            RetentionPolicy policy = new()
             {
-                result.AddError("say what to keep: at least one --keep-… above 0, like --keep-daily 7");
-            }
-        });
-        return parsed => Policy(parsed.GetValue, parsed.GetValue(within));
+                Last = parsed.GetValue(last),
+                Hourly = parsed.GetValue(hourly),
+                Daily = parsed.GetValue(daily),
+                Weekly = parsed.GetValue(weekly),
+                Monthly = parsed.GetValue(monthly),
+                Yearly = parsed.GetValue(yearly),
+                Within = parsed.GetValue(within) is string text ? Duration(text) : TimeSpan.Zero,
+            };
+            return policy.KeepsSomething
+                ? policy
+                : throw new BackupException(
+                    BackupFault.InputInvalid, "say what to keep: at least one --keep-… above 0, like --keep-daily 7");
+        };
     }
 
     private static Option<int> Rule(Command command, string name, string description)
     {
-        Option<int> rule = new(name) { Description = description, HelpName = "N" };
-        rule.Validators.Add(result =>
+        Option<int> rule = new(name)
         {
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() < 0)
+            Description = description,
+            HelpName = "N",
+            CustomParser = result =>
             {
-                result.AddError($"{name} must be a number of runs, 0 or more");
-            }
-        });
+                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count))
+                {
+                    result.AddError($"{name} must be a number of runs, 0 or more");
+                }
+                return count;
+            },
+        };
         command.Add(rule);
         return rule;
     }
 
-    private static TimeSpan ParseDuration(ArgumentResult result)
-    {
-        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-        if (!Durations.TryParse(text, out TimeSpan duration))
-        {
-            result.AddError($"--keep-within {text}: a duration is like 36h or 30d, at most 366d");
-        }
-        return duration;
-    }
+    private static TimeSpan Duration(string text) => Durations.TryParse(text, out TimeSpan duration)
+        ? duration
+        : throw new BackupException(
+            BackupFault.InputInvalid, $"--keep-within {text} is not a duration like 36h or 30d, at most 366d");
 }
