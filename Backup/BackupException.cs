@@ -24,7 +24,7 @@ public enum BackupFault
     /// <summary>A path, pattern or definition given by the caller cannot be used.</summary>
     InputInvalid,
 
-    /// <summary>The run could not be moved to the trash.</summary>
+    /// <summary>The run is pinned, or could not be moved to the trash.</summary>
     DeleteFailed,
 
     /// <summary>The operating system refused a file operation.</summary>

@@ -168,17 +168,43 @@ public sealed class BackupSupervisor : IDisposable
         });
     }
 
-    /// <summary>Moves a run to the trash and deletes it there. Disk.</summary>
+    /// <summary>Removes the runs that a policy does not keep, and the chunks that nothing uses any more. Disk, long.</summary>
+    /// <param name="request">What to keep.</param>
+    /// <param name="progress">Where to publish progress.</param>
+    /// <param name="cancellation">Stops between steps; every kept run is whole at each of them.</param>
+    /// <exception cref="BackupException">StoreBusy, Io, InputInvalid: the policy keeps nothing; RunDamaged: it cannot be
+    /// known what a run uses, and nothing was removed.</exception>
+    public PruneOutcome Prune(PruneRequest request, ProgressCell progress, CancellationToken cancellation)
+    {
+        using StoreLock held =
+            (request.IsDryRun ? StoreLock.TryShared(Store) : StoreLock.TryExclusive(Store)) ?? throw Busy();
+        ReadProgress reading = new(progress, run: null, RunPhase.Prune, $"pruning {Store.Directory}", _time);
+        return OnDisk(() =>
+        {
+            PruneOutcome outcome = new RunPruner(Store, _time, reading.Step, cancellation).Run(request);
+            reading.End();
+            return outcome;
+        });
+    }
+
+    /// <summary>Moves a run to the trash and deletes it there. Disk. Its chunks go with the next prune. The run itself is
+    /// not read, so that a damaged one can be deleted.</summary>
     /// <returns>The path that it had, <c>backups/completed/RUN_ID</c>.</returns>
     /// <exception cref="BackupException">RunNotFound, StoreBusy, DeleteFailed.</exception>
     public string Delete(RunId id)
     {
         using StoreLock held = StoreLock.TryExclusive(Store) ?? throw Busy();
         string path = Catalog.DirectoryOf(id);
+        if (new RunPins(Store).All().Contains(id))
+        {
+            throw new BackupException(
+                BackupFault.DeleteFailed, $"run {id} is pinned; to delete it, first: backupd unpin {Store.Directory}/{id}");
+        }
         Leftovers leftovers = new(Store, _time);
         string trash;
         try
         {
+            Store.MakeDirectories();
             trash = leftovers.MoveToTrash(path);
         }
         catch (IOException e)
@@ -295,7 +321,7 @@ public sealed class BackupSupervisor : IDisposable
         Leftovers leftovers = new(Store, _time);
         ImmutableArray<RunId> interrupted = leftovers.MoveInterrupted();
         leftovers.DropOldFailures();
-        leftovers.EmptyTrash();
+        leftovers.EmptyTrash(now: false, CancellationToken.None);
         return interrupted;
     }
 

@@ -64,23 +64,21 @@ internal sealed class Leftovers
     /// <summary>Drops all but the newest records of failed runs.</summary>
     internal void DropOldFailures()
     {
-        List<RunId> ids = [];
-        foreach (string path in Directory.GetDirectories(_store.FailedDirectory))
+        foreach (RunId id in OldFailures())
         {
-            if (RunId.TryParse(Path.GetFileName(path), out RunId id))
-            {
-                ids.Add(id);
-            }
+            MoveToTrash(Path.Combine(_store.FailedDirectory, id.ToString()));
         }
+    }
+
+    /// <summary>The records of failed runs that are too old or too many.</summary>
+    internal ImmutableArray<RunId> OldFailures()
+    {
+        List<RunId> failed = Ids(_store.FailedDirectory);
+        // A run that was cut off and is still in .running will be a failed one.
+        List<RunId> ids = [.. failed, .. Ids(_store.RunningDirectory)];
         ids.Sort(static (a, b) => b.CompareTo(a));
         RunId oldest = RunId.Create(_time.GetUtcNow() - MaxFailedAge, 0);
-        for (int i = 0; i < ids.Count; i++)
-        {
-            if (i >= MaxFailedRuns || ids[i] < oldest)
-            {
-                MoveToTrash(Path.Combine(_store.FailedDirectory, ids[i].ToString()));
-            }
-        }
+        return [.. ids.Where((id, i) => i >= MaxFailedRuns || id < oldest).Intersect(failed)];
     }
 
     /// <summary>One rename into the trash, and both parents synced. What is in the trash is gone for every reader.</summary>
@@ -96,13 +94,21 @@ internal sealed class Leftovers
         return target;
     }
 
-    /// <summary>Unlinks what is in the trash.</summary>
-    internal void EmptyTrash()
+    /// <summary>Unlinks what is in the trash: runs at once, chunks when they have waited there for their day.</summary>
+    /// <param name="now">Chunks at once too.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
+    /// <returns>The chunks that were unlinked.</returns>
+    internal ChunkTally EmptyTrash(bool now, CancellationToken cancellation)
     {
         foreach (string path in Directory.GetDirectories(_store.TrashDirectory))
         {
-            Unlink(path);
+            string name = Path.GetFileName(path);
+            if (name.Length > RunId.Length && RunId.TryParse(name[..RunId.Length], out _))
+            {
+                Unlink(path);
+            }
         }
+        return new ChunkTrash(_store, _time).Empty(now, cancellation);
     }
 
     /// <summary>Unlinks one entry of the trash. Needs no lock: nobody reads what is in the trash.</summary>
@@ -116,6 +122,19 @@ internal sealed class Leftovers
         {
             // Gone for every reader already, perhaps being unlinked by another thread; the next start tries again.
         }
+    }
+
+    private static List<RunId> Ids(string directory)
+    {
+        List<RunId> ids = [];
+        foreach (string path in Directory.Exists(directory) ? Directory.GetDirectories(directory) : [])
+        {
+            if (RunId.TryParse(Path.GetFileName(path), out RunId id))
+            {
+                ids.Add(id);
+            }
+        }
+        return ids;
     }
 
     private BackupRun Interrupted(RunId id, string path)

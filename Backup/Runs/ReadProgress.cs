@@ -49,23 +49,26 @@ internal sealed class ReadProgress
         long step = Math.Max(0, done - _lastDone);
         _lastDone = done;
         _throughput.Add(step, step);
-        if (_time.GetElapsedTime(_publishedAt).TotalMilliseconds < PublishIntervalMs)
+        if (IsTooEarly())
         {
             return;
         }
-        _publishedAt = _time.GetTimestamp();
-        int percent = total == 0 ? 0 : (int)(99 * Math.Min(done, total) / total);
-        _snapshot = _snapshot with
+        Publish(done, total, _snapshot with
         {
-            OverallPercent = Math.Max(_snapshot.OverallPercent, percent),
-            UpdatedAtUnix = _time.GetUtcNow().ToUnixTimeSeconds(),
             BytesDone = done,
             BytesTotal = total,
             BytesPerSecond = _throughput.BytesPerSecond(),
             EtaSeconds = _throughput.SecondsFor(total - done),
-            Seq = (_snapshot.Seq ?? 0) + 1,
-        };
-        _cell.Publish(_snapshot);
+        });
+    }
+
+    /// <summary>The same for work whose steps are no bytes: only the percentage is told.</summary>
+    internal void Step(long done, long total)
+    {
+        if (_cell is not null && !IsTooEarly())
+        {
+            Publish(done, total, _snapshot);
+        }
     }
 
     /// <summary>Publishes the end.</summary>
@@ -83,5 +86,20 @@ internal sealed class ReadProgress
                 FinishedAtUnix = now,
             },
             ProgressSnapshot.Idle(now));
+    }
+
+    private bool IsTooEarly() => _time.GetElapsedTime(_publishedAt).TotalMilliseconds < PublishIntervalMs;
+
+    private void Publish(long done, long total, ProgressSnapshot snapshot)
+    {
+        _publishedAt = _time.GetTimestamp();
+        int percent = total == 0 ? 0 : (int)(99 * Math.Min(done, total) / total);
+        _snapshot = snapshot with
+        {
+            OverallPercent = Math.Max(snapshot.OverallPercent, percent),
+            UpdatedAtUnix = _time.GetUtcNow().ToUnixTimeSeconds(),
+            Seq = (snapshot.Seq ?? 0) + 1,
+        };
+        _cell?.Publish(_snapshot);
     }
 }

@@ -102,7 +102,7 @@ public sealed class RunCatalog
                 BackupFault.ParticipantUnknown,
                 $"run {run.Id} holds nothing of a participant {participant}; it has: {names}");
         }
-        return ReadArtifact(run, result.Artifacts[0]);
+        return ReadArtifact(DirectoryOf(run.Id), run, result.Artifacts[0]);
     }
 
     /// <summary>The artifact of a participant's newest run in which it was ok; null when there is none that can be
@@ -118,7 +118,7 @@ public sealed class RunCatalog
                     .FirstOrDefault(p => p.Name == participant && p.Ok)?.Artifacts.FirstOrDefault();
                 if (artifact is not null)
                 {
-                    return ReadArtifact(run, artifact);
+                    return ReadArtifact(path, run, artifact);
                 }
             }
             catch (BackupException)
@@ -129,9 +129,11 @@ public sealed class RunCatalog
         return null;
     }
 
-    private ArtifactFile ReadArtifact(BackupRun run, ArtifactResult artifact)
+    /// <summary>One artifact of the run in a directory, checked against the hash in the manifest.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal static ArtifactFile ReadArtifact(string directory, BackupRun run, ArtifactResult artifact)
     {
-        string path = Path.Combine(DirectoryOf(run.Id), Path.GetFileName(artifact.LogicalName));
+        string path = Path.Combine(directory, Path.GetFileName(artifact.LogicalName));
         try
         {
             byte[] json = File.ReadAllBytes(path);
@@ -147,7 +149,9 @@ public sealed class RunCatalog
         }
     }
 
-    private static BackupRun Read(RunId id, string path)
+    /// <summary>The run in a directory, from its manifest.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal static BackupRun Read(RunId id, string path)
     {
         try
         {

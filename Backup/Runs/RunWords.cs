@@ -82,6 +82,9 @@ public enum RunPhase
 
     /// <summary>Writing files back.</summary>
     [JsonStringEnumMemberName("restore")] Restore,
+
+    /// <summary>Removing old runs and the chunks that only they used.</summary>
+    [JsonStringEnumMemberName("prune")] Prune,
 }
 
 /// <summary>The state of one participant within a run.</summary>

@@ -155,7 +155,8 @@ public sealed class BackupStore
         }
     }
 
-    private void MakeDirectories()
+    /// <summary>Makes the directories that are missing, as those that are empty are when tools have copied a store.</summary>
+    internal void MakeDirectories()
     {
         foreach (string directory in (string[])
             [ChunksDirectory, RunningDirectory, CompletedDirectory, FailedDirectory, TrashDirectory, StateDirectory])

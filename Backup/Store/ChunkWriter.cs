@@ -24,6 +24,7 @@ internal sealed class ChunkWriter : IDisposable
 
     private readonly SafeFileHandle _store;
     private readonly SafeFileHandle _run;
+    private readonly TrashedChunks _trash;
     private readonly string _storePath;
     private readonly string _runPath;
     private readonly bool[] _madeDirectories = new bool[256];
@@ -41,6 +42,7 @@ internal sealed class ChunkWriter : IDisposable
         _runPath = runChunksDirectory;
         _store = Posix.OpenDirectory(_storePath);
         _run = Posix.OpenDirectory(_runPath);
+        _trash = new TrashedChunks(store);
     }
 
     /// <summary>Remembers the size that an earlier listing recorded for a chunk, which makes a later
@@ -57,7 +59,11 @@ internal sealed class ChunkWriter : IDisposable
     internal void Distrust(ChunkId id) => _expected.TryRemove(id, out _);
 
     /// <summary>Whether the store holds a chunk with the size that a listing recorded.</summary>
-    internal bool IsPresent(ChunkId id, long storedSize) => SizeOf(_store, id) == storedSize;
+    internal bool IsPresent(ChunkId id, long storedSize)
+    {
+        long size = SizeOf(_store, id);
+        return (size < 0 ? _trash.TakeBack(id) : size) == storedSize;
+    }
 
     /// <summary>Makes sure that a chunk is in the store or in the run.</summary>
     internal StoredChunk Put(ChunkId id, ReadOnlySpan<byte> content, ChunkCodec codec)
@@ -87,6 +93,7 @@ internal sealed class ChunkWriter : IDisposable
     {
         _store.Dispose();
         _run.Dispose();
+        _trash.Dispose();
     }
 
     private StoredChunk? Find(ChunkId id, ChunkCodec codec)
@@ -99,7 +106,8 @@ internal sealed class ChunkWriter : IDisposable
         size = SizeOf(_store, id);
         if (size <= 0)
         {
-            return null;
+            size = _trash.TakeBack(id);
+            return size > 0 ? new StoredChunk(size, IsNew: false) : null;
         }
         if ((_expected.TryGetValue(id, out long known) || _verified.TryGetValue(id, out known)) && known == size)
         {

@@ -57,7 +57,7 @@ internal struct ListingLine
         }
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
         {
-            throw lines.Damaged($"a line of chunk {lines.CurrentChunk} cannot be read: {e.Message}");
+            throw lines.Damaged(e);
         }
     }
 

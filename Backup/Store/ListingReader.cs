@@ -7,25 +7,33 @@ namespace Backupd.Backup.Store;
 /// </summary>
 internal sealed class ListingReader : IDisposable
 {
-    private readonly ListingLines _lines;
+    private readonly BackupStore _store;
+    private readonly ArtifactFile _artifact;
+    private readonly bool _cold;
+    private readonly ChunkCodec _codec = new();
 
     /// <param name="store">The store whose chunks hold the listing.</param>
     /// <param name="artifact">What names those chunks.</param>
     /// <param name="cold">Read from the disk and not from the page cache.</param>
-    internal ListingReader(BackupStore store, ArtifactFile artifact, bool cold = false) =>
-        _lines = new ListingLines(store, artifact, cold);
+    internal ListingReader(BackupStore store, ArtifactFile artifact, bool cold = false)
+    {
+        _store = store;
+        _artifact = artifact;
+        _cold = cold;
+    }
 
     /// <summary>The entries in path order.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
     internal IEnumerable<ListingEntry> Entries()
     {
+        ListingLines lines = Lines();
         ListingEntry? pending = null;
-        while (_lines.MoveNext())
+        while (lines.MoveNext())
         {
-            ListingEntry line = Parse(_lines, out bool isMore);
+            ListingEntry line = Parse(lines, out bool isMore);
             if (isMore)
             {
-                pending = Join(pending, line);
+                pending = Join(lines, pending, line);
                 continue;
             }
             if (pending is not null)
@@ -33,7 +41,7 @@ internal sealed class ListingReader : IDisposable
                 yield return pending;
                 if (ListingEntry.ComparePaths(pending.Path, line.Path) >= 0)
                 {
-                    throw _lines.Damaged($"entries are out of order at {line.DisplayPath}");
+                    throw lines.Damaged($"entries are out of order at {line.DisplayPath}");
                 }
             }
             pending = line;
@@ -44,8 +52,24 @@ internal sealed class ListingReader : IDisposable
         }
     }
 
+    /// <summary>What the lines of one chunk of the listing name, whichever entries they belong to.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    /// <param name="chunk">Its number in the listing.</param>
+    internal IEnumerable<Segment> Segments(int chunk)
+    {
+        ListingLines lines = Lines();
+        lines.Open(chunk);
+        while (lines.MoveInChunk())
+        {
+            foreach (Segment segment in Parse(lines, out _).Segments)
+            {
+                yield return segment;
+            }
+        }
+    }
+
     /// <inheritdoc/>
-    public void Dispose() => _lines.Dispose();
+    public void Dispose() => _codec.Dispose();
 
     /// <summary>Reads the current line.</summary>
     /// <param name="lines">Stands on a line.</param>
@@ -61,15 +85,18 @@ internal sealed class ListingReader : IDisposable
         }
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or OverflowException)
         {
-            throw lines.Damaged($"a line of chunk {lines.CurrentChunk} cannot be read: {e.Message}");
+            throw lines.Damaged(e);
         }
     }
 
-    private ListingEntry Join(ListingEntry? first, ListingEntry more)
+    // Anew for each reading, so that one may begin while another goes on.
+    private ListingLines Lines() => new(_store, _artifact, _codec, _cold);
+
+    private static ListingEntry Join(ListingLines lines, ListingEntry? first, ListingEntry more)
     {
         if (first is null || !first.Path.AsSpan().SequenceEqual(more.Path))
         {
-            throw _lines.Damaged($"a continuation without its entry: {more.DisplayPath}");
+            throw lines.Damaged($"a continuation without its entry: {more.DisplayPath}");
         }
         return first with { Segments = first.Segments.AddRange(more.Segments) };
     }

@@ -6,6 +6,7 @@ namespace Backupd.Backup.Store;
 /// </summary>
 internal sealed class PreviousListing : IDisposable
 {
+    private readonly ChunkCodec? _codec;
     private readonly ListingLines? _lines;
     private bool _started;
     private bool _ended;
@@ -20,7 +21,8 @@ internal sealed class PreviousListing : IDisposable
     {
         if (artifact is not null)
         {
-            _lines = new ListingLines(store, artifact, cold: false);
+            _codec = new ChunkCodec();
+            _lines = new ListingLines(store, artifact, _codec, cold: false);
         }
     }
 
@@ -68,7 +70,7 @@ internal sealed class PreviousListing : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _lines?.Dispose();
+    public void Dispose() => _codec?.Dispose();
 
     private ListingEntry WithRest(ListingEntry entry)
     {

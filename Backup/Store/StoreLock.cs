@@ -19,10 +19,10 @@ internal sealed class StoreLock : IDisposable
 
     private StoreLock(SafeFileHandle file) => _file = file;
 
-    /// <summary>For backup, delete and repair. Null when somebody else is at work.</summary>
+    /// <summary>For backup, delete, prune and repair. Null when somebody else is at work.</summary>
     internal static StoreLock? TryExclusive(BackupStore store) => TryTake(store, Exclusive);
 
-    /// <summary>For restore, validate and export. Null when somebody writes.</summary>
+    /// <summary>For restore, validate, export and pins. Null when somebody writes.</summary>
     internal static StoreLock? TryShared(BackupStore store) => TryTake(store, Shared);
 
     /// <summary>The same, or the refusal that callers pass on.</summary>

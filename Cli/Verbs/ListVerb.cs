@@ -33,7 +33,8 @@ internal static class ListVerb
         {
             string store = parsed.GetValue(directory)
                 ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store;
-            ImmutableArray<BackupRun> runs = new RunCatalog(BackupStore.Open(store))
+            BackupStore opened = BackupStore.Open(store);
+            ImmutableArray<BackupRun> runs = new RunCatalog(opened)
                 .List(int.MaxValue, before: null, out ImmutableArray<string> unreadable);
             if (options.Json(parsed))
             {
@@ -42,7 +43,7 @@ internal static class ListVerb
             }
             else
             {
-                Write(runs, context);
+                Write(runs, new RunPins(opened).All(), context);
             }
             foreach (string path in unreadable)
             {
@@ -53,7 +54,7 @@ internal static class ListVerb
         return command;
     }
 
-    private static void Write(ImmutableArray<BackupRun> runs, CliContext context)
+    private static void Write(ImmutableArray<BackupRun> runs, IReadOnlySet<RunId> pinned, CliContext context)
     {
         if (runs.IsEmpty)
         {
@@ -65,7 +66,7 @@ internal static class ListVerb
             string names = string.Join(",", run.Participants.Select(p => p.Ok ? p.Name : $"!{p.Name}"));
             context.Output.WriteLine(
                 $"{run.Id}  {Units.Time(run.StartedAtUnix)}  {run.Status.ToString().ToLowerInvariant(),-9}  "
-                + $"{Units.Bytes(size),10}  {names}");
+                + $"{Units.Bytes(size),10}  {names}{(pinned.Contains(run.Id) ? "  (pinned)" : "")}");
         }
     }
 }

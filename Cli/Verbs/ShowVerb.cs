@@ -49,6 +49,10 @@ internal static class ShowVerb
                 RunSummary.Write(
                     RunObject.From(run), context.Output, $"backupd restore {parsed.GetValue(where)} --to DIR", again: "");
                 RunFigures.Write(run, context.Output);
+                if (new RunPins(found.Store).All().Contains(run.Id))
+                {
+                    context.Output.WriteLine("  Pinned: prune keeps it and delete refuses it.");
+                }
             }
             return (int)ExitCode.Ok;
         });

@@ -33,7 +33,7 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>Nothing is active.</summary>
     public static readonly ErrorSymbol NotRunning = new("BACKUP_NOT_RUNNING", 409);
 
-    /// <summary>The run could not be moved to the trash.</summary>
+    /// <summary>The run is pinned, or could not be moved to the trash.</summary>
     public static readonly ErrorSymbol DeleteFailed = new("BACKUP_RUN_DELETE_FAILED", 409);
 
     /// <summary>The run's status does not allow it.</summary>

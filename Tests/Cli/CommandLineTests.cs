@@ -14,8 +14,8 @@ public sealed class CommandLineTests
 {
     private static readonly string[] Verbs =
     [
-        "once", "restore", "validate", "repair", "list", "show", "export", "serve", "run", "watch", "status", "cancel", "call",
-        "listen", "token", "config", "version",
+        "once", "restore", "validate", "repair", "prune", "pin", "unpin", "delete", "list", "show", "export", "serve", "run", "watch",
+        "status", "cancel", "call", "listen", "token", "config", "version",
     ];
 
     [TestMethod]
@@ -49,6 +49,17 @@ public sealed class CommandLineTests
     [DataRow("restore", "latest")]
     [DataRow("restore", "not-a-run", "--to", "x")]
     [DataRow("show", "latest", "--files", "--json")]
+    [DataRow("prune", "d")]
+    [DataRow("prune", "d", "--keep-last", "0", "--keep-daily", "0")]
+    [DataRow("prune", "d", "--keep-last", "-1")]
+    [DataRow("prune", "d", "--keep-last", "few")]
+    [DataRow("prune", "d", "--keep-within", "0h")]
+    [DataRow("prune", "d", "--keep-within", "a week")]
+    [DataRow("prune", "d", "e", "--keep-last", "1")]
+    [DataRow("pin")]
+    [DataRow("pin", "d/..")]
+    [DataRow("delete", "")]
+    [DataRow("delete", "d/completed/..")]
     [DataRow("run", "--trigger", "cron")]
     [DataRow("token", "new")]
     [DataRow("token", "new", "--role", "boss", "--days", "1")]
@@ -237,7 +248,7 @@ public sealed class CommandLineTests
     public void Addresses_are_a_unix_path_or_host_and_port(string text, bool valid) =>
         Assert.AreEqual(valid, DaemonAddress.TryParse(text) is not null);
 
-    private static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
+    internal static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
     {
         await using StringWriter output = new();
         await using StringWriter error = new();

@@ -17,9 +17,14 @@ internal sealed class Engine : IDisposable
     }
 
     public Engine(EngineSettings settings, params ParticipantDefinition[] participants)
+        : this(settings, TimeProvider.System, participants)
+    {
+    }
+
+    public Engine(EngineSettings settings, TimeProvider time, params ParticipantDefinition[] participants)
     {
         Store = BackupStore.OpenOrCreate(_directory["backups"]);
-        Supervisor = new BackupSupervisor(Store, [.. participants], settings, TimeProvider.System);
+        Supervisor = new BackupSupervisor(Store, [.. participants], settings, time);
     }
 
     public BackupStore Store { get; }

@@ -1,0 +1,33 @@
+using System.CommandLine;
+using Backupd.Backup.Runs;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd delete</c>: removes one run.</summary>
+internal static class DeleteVerb
+{
+    private const string Description = """
+        Delete a run, also one that is damaged. Asks nothing; a pinned run is refused.
+
+        What only this run used is given back by the next prune.
+
+        Example:
+          backupd delete /mnt/usb/backups/20260102-030405-000001
+        """;
+
+    internal static Command Create(CliContext context)
+    {
+        Argument<string> where = new("WHERE") { Description = "As for restore" };
+        Verb command = new("delete", Description) { where };
+        CommonOptions options = new CommonOptions(command).WithConfig();
+        command.SetAction(parsed =>
+        {
+            RunLocator found = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
+            using BackupSupervisor supervisor = new(found.Store, [], new EngineSettings(), context.Time);
+            supervisor.Delete(found.Run);
+            context.Error.WriteLine($"{found.Run} is deleted; backupd prune gives back the space that only it used");
+            return (int)ExitCode.Ok;
+        });
+        return command;
+    }
+}
