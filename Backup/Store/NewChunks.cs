@@ -129,7 +129,9 @@ internal sealed class NewChunks
         catch (PosixException e) when (e.Error == Errno.IsDirectory)
         {
             throw new BackupException(
-                BackupFault.Io, $"{place} is a directory where a chunk belongs; backupd repair moves it out of the way", inner: e);
+                BackupFault.Io,
+                $"{place} is a directory where a chunk belongs; backupd repair moves it out of the way",
+                inner: e);
         }
     }
 
