@@ -69,6 +69,10 @@ internal static unsafe partial class Sqlite
         }
     }
 
+    /// <summary>The result code of the call on this database that failed last.</summary>
+    [LibraryImport(Library, EntryPoint = "sqlite3_errcode")]
+    internal static partial int ErrorCode(nint database);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_close_v2")]
     internal static partial int Close(nint database);
 

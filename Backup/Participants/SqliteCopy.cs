@@ -40,12 +40,12 @@ internal sealed class SqliteCopy
         {
             LeaveLogAlone(source);
             _ = Sqlite.BusyTimeout(source, 1000);
-            bool writeAheadLog = Query(source, "PRAGMA journal_mode") is ["wal"];
+            bool writeAheadLog = QueryWhenFree(source, "PRAGMA journal_mode") is ["wal"];
             if (writeAheadLog)
             {
                 // A read transaction of our own: without it every write of another process restarts the copy.
                 Query(source, "BEGIN");
-                Query(source, "SELECT count(*) FROM sqlite_schema");
+                QueryWhenFree(source, "SELECT count(*) FROM sqlite_schema");
             }
             nint copy = Open(_copy, Sqlite.OpenReadWrite | Sqlite.OpenCreate);
             try
@@ -164,6 +164,24 @@ internal sealed class SqliteCopy
         catch (IOException e)
         {
             throw new IOException($"{_source}: {e.Message}", e);
+        }
+    }
+
+    // Another process may hold the database exclusively, for a large change, say; it gets as long as between two steps.
+    private List<string> QueryWhenFree(nint database, string sql)
+    {
+        long busySince = _time.GetTimestamp();
+        while (true)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                return Query(database, sql);
+            }
+            catch (IOException) when (Sqlite.ErrorCode(database) is Sqlite.Busy or Sqlite.Locked)
+            {
+                WaitWhileBusy(busySince);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
@@ -52,10 +53,7 @@ internal static class ServeVerb
         };
         await using ControlServer server = new(serverOptions, supervisor, log, context.Time);
         server.Start();
-        foreach (RunId id in supervisor.Recover())
-        {
-            log.Warning($"run {id} was interrupted; its record is in failed, earlier runs are untouched");
-        }
+        Recover(supervisor, log);
         Announce(configuration, server, log, context);
         await Task.WhenAny(server.Completion, Signalled(interrupts.Token));
         if (server.Completion.IsFaulted)
@@ -69,6 +67,22 @@ internal static class ServeVerb
         await server.StopAsync();
         log.Info("stopped");
         return (int)ExitCode.Ok;
+    }
+
+    private static void Recover(BackupSupervisor supervisor, EventLog log)
+    {
+        try
+        {
+            foreach (RunId id in supervisor.Recover())
+            {
+                log.Warning($"run {id} was interrupted; its record is in failed, earlier runs are untouched");
+            }
+        }
+        catch (BackupException e)
+        {
+            // A full disk stops backups and nothing else: a daemon that does not start could not give anything back either.
+            log.Warning($"what an interrupted run left could not be moved to failed; the next backup tries again: {e.Message}");
+        }
     }
 
     private static void Announce(
