@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 
 namespace Backupd.Backup.Store;
@@ -25,36 +26,97 @@ internal sealed class ListingReader : IDisposable
 
     /// <summary>The entries in path order.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
-    internal IEnumerable<ListingEntry> Entries()
+    internal IEnumerable<ListingEntry> Entries() => Read(0, top: null);
+
+    /// <summary>The entry of a path, if there is one, and all that is below it, in path order. Only chunks that can hold
+    /// them are read.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal IEnumerable<ListingEntry> Subtree(byte[] top)
+    {
+        foreach (ListingEntry entry in Read(FirstChunkOf(top), top))
+        {
+            if (ListingEntry.IsAtOrBelow(entry.Path, top))
+            {
+                yield return entry;
+            }
+            else if (ListingEntry.ComparePaths(entry.Path, top) > 0)
+            {
+                yield break;
+            }
+        }
+    }
+
+    /// <summary>The entry of a path; null when there is none. Reads one chunk, two where the entry lies across
+    /// them.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal ListingEntry? Find(byte[] path)
+    {
+        ListingEntry? first = Subtree(path).FirstOrDefault();
+        return first is not null && first.Path.AsSpan().SequenceEqual(path) ? first : null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _codec.Dispose();
+
+    // The last chunk that begins before the path. One that begins with the path itself may begin with a line that
+    // continues it, and then the entry lies before.
+    private int FirstChunkOf(ReadOnlySpan<byte> path)
+    {
+        int low = 0;
+        int high = _artifact.Listing.Length;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (ListingEntry.ComparePaths(FirstPath(middle), path) < 0)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+        return Math.Max(0, low - 1);
+    }
+
+    /// <param name="start">The chunk to begin with.</param>
+    /// <param name="top">Chunks behind all that is below this path are not read; null for all chunks.</param>
+    private IEnumerable<ListingEntry> Read(int start, byte[]? top)
     {
         ListingEntry? pending = null;
-        foreach (ListingChunk chunk in _artifact.Listing)
+        byte[]? last = null;
+        for (int index = start; index < _artifact.Listing.Length; index++)
         {
-            byte[] lines = ReadChunk(chunk);
-            int start = 0;
-            while (start < lines.Length)
+            byte[] firstPath = FirstPath(index);
+            if (pending is not null && !pending.Path.AsSpan().SequenceEqual(firstPath))
             {
-                int length = lines.AsSpan(start).IndexOf((byte)'\n');
-                if (length < 0)
+                // Nothing in this chunk continues it, so whoever wants no more entries need not have the chunk read.
+                yield return pending;
+                pending = null;
+            }
+            if (top is not null && index > start && IsBehind(firstPath, top))
+            {
+                break;
+            }
+            foreach (Line line in Lines(_artifact.Listing[index], firstPath))
+            {
+                if (line.IsMore)
                 {
-                    throw Damaged($"a line of chunk {chunk.Chunk} has no end");
-                }
-                ListingEntry line = Parse(lines.AsSpan(start, length), chunk.Chunk, out bool isMore);
-                start += length + 1;
-                if (isMore)
-                {
-                    pending = Join(pending, line);
+                    // Before the first entry: it continues one of a chunk that was passed over.
+                    bool isOther = index == start && start > 0 && last is null;
+                    pending = isOther ? null : Join(pending, line.Entry);
                     continue;
                 }
                 if (pending is not null)
                 {
                     yield return pending;
-                    if (ListingEntry.ComparePaths(pending.Path, line.Path) >= 0)
-                    {
-                        throw Damaged($"entries are out of order at {line.DisplayPath}");
-                    }
                 }
-                pending = line;
+                if (last is not null && ListingEntry.ComparePaths(last, line.Entry.Path) >= 0)
+                {
+                    throw Damaged($"entries are out of order at {line.Entry.DisplayPath}");
+                }
+                pending = line.Entry;
+                last = line.Entry.Path;
             }
         }
         if (pending is not null)
@@ -63,8 +125,38 @@ internal sealed class ListingReader : IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _codec.Dispose();
+    private IEnumerable<Line> Lines(ListingChunk chunk, byte[] firstPath)
+    {
+        byte[] lines = ReadChunk(chunk);
+        int start = 0;
+        while (start < lines.Length)
+        {
+            int length = lines.AsSpan(start).IndexOf((byte)'\n');
+            if (length < 0)
+            {
+                throw Damaged($"a line of chunk {chunk.Chunk} has no end");
+            }
+            ListingEntry line = Parse(lines.AsSpan(start, length), chunk.Chunk, out bool isMore);
+            if (start == 0 && !line.Path.AsSpan().SequenceEqual(firstPath))
+            {
+                throw Damaged($"chunk {chunk.Chunk} does not begin with the path that it is listed under");
+            }
+            start += length + 1;
+            yield return new Line(line, isMore);
+        }
+    }
+
+    private static bool IsBehind(ReadOnlySpan<byte> path, ReadOnlySpan<byte> top) =>
+        ListingEntry.ComparePaths(path, top) > 0 && !ListingEntry.IsAtOrBelow(path, top);
+
+    private byte[] FirstPath(int index)
+    {
+        ListingChunk chunk = _artifact.Listing[index];
+        return chunk.FirstPathBase64
+            ?? (chunk.FirstPath is null
+                ? throw Damaged($"chunk {chunk.Chunk} is listed without its first path")
+                : Encoding.UTF8.GetBytes(chunk.FirstPath));
+    }
 
     private byte[] ReadChunk(ListingChunk chunk)
     {
@@ -102,4 +194,6 @@ internal sealed class ListingReader : IDisposable
             throw Damaged($"a line of chunk {chunk} cannot be read: {e.Message}");
         }
     }
+
+    private readonly record struct Line(ListingEntry Entry, bool IsMore);
 }

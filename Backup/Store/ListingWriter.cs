@@ -129,8 +129,8 @@ internal sealed class ListingWriter : IDisposable
         _writer.WriteString("mode", Convert.ToString(entry.Mode, 8).PadLeft(4, '0'));
         _writer.WriteNumber("uid", entry.Uid);
         _writer.WriteNumber("gid", entry.Gid);
-        _writer.WriteString("mtime", TimeText(entry.Mtime));
-        _writer.WriteString("ctime", TimeText(entry.Ctime));
+        _writer.WriteString("mtime", entry.Mtime.ToString());
+        _writer.WriteString("ctime", entry.Ctime.ToString());
         _writer.WriteString("ino", entry.Inode.ToString(CultureInfo.InvariantCulture));
         if (entry.Racy)
         {
@@ -216,9 +216,6 @@ internal sealed class ListingWriter : IDisposable
         EntryType.BlockDevice => "block",
         _ => throw new ArgumentOutOfRangeException(nameof(type)),
     };
-
-    private static string TimeText(FileTime time) =>
-        string.Create(CultureInfo.InvariantCulture, $"{time.Seconds}.{time.Nanoseconds:D9}");
 
     // FNV-1a, 64 bits, folded so that the low bits depend on all of it.
     private static ulong Hash(ReadOnlySpan<byte> path)

@@ -48,7 +48,6 @@ public sealed class CommandLineTests
     [DataRow("once", "/etc", "--to", "d", "--addr", "x")]
     [DataRow("restore", "latest")]
     [DataRow("restore", "not-a-run", "--to", "x")]
-    [DataRow("show", "latest", "--files", "--json")]
     [DataRow("run", "--trigger", "cron")]
     [DataRow("token", "new")]
     [DataRow("token", "new", "--role", "boss", "--days", "1")]
