@@ -97,6 +97,8 @@ public static class CommandLine
         RepairVerb.Create(context),
         ListVerb.Create(context),
         ShowVerb.Create(context),
+        FindVerb.Create(context),
+        DiffVerb.Create(context),
         ExportVerb.Create(context),
         ServeVerb.Create(context),
         RunVerb.Create(context),

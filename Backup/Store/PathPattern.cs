@@ -112,6 +112,11 @@ internal sealed class PathPattern
         }
         if (parts[0].AsSpan().SequenceEqual("**"u8))
         {
+            if (parts.Length == 1)
+            {
+                // It has taken the names above, so it matches the root as well as everything inside.
+                return [parts, []];
+            }
             return RestsBelow(parts, above.RemoveAt(0)).Concat(RestsBelow(parts.RemoveAt(0), above));
         }
         return MatchesName(parts[0], above[0]) ? RestsBelow(parts.RemoveAt(0), above.RemoveAt(0)) : [];

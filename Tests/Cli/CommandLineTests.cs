@@ -14,8 +14,8 @@ public sealed class CommandLineTests
 {
     private static readonly string[] Verbs =
     [
-        "once", "restore", "validate", "repair", "list", "show", "export", "serve", "run", "watch", "status", "cancel", "call",
-        "listen", "token", "config", "version",
+        "once", "restore", "validate", "repair", "list", "show", "find", "diff", "export", "serve", "run", "watch", "status",
+        "cancel", "call", "listen", "token", "config", "version",
     ];
 
     [TestMethod]
@@ -204,7 +204,7 @@ public sealed class CommandLineTests
     public void Addresses_are_a_unix_path_or_host_and_port(string text, bool valid) =>
         Assert.AreEqual(valid, DaemonAddress.TryParse(text) is not null);
 
-    private static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
+    internal static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
     {
         await using StringWriter output = new();
         await using StringWriter error = new();
