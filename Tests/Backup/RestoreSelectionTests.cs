@@ -65,9 +65,9 @@ public sealed class RestoreSelectionTests
                 selected += actual.Length;
                 none += actual.Length == 0 ? 1 : 0;
             },
-            iter: 250, threads: 1);
-        Assert.IsGreaterThan(400, selected);
-        Assert.IsGreaterThan(10, none);
+            iter: 150, threads: 1);
+        Assert.IsGreaterThan(300, selected);
+        Assert.IsGreaterThan(5, none);
     }
 
     [TestMethod]
