@@ -48,9 +48,13 @@ public sealed class RunDiffTests
         Gen.Select(Tree, Tree).Sample(
             (before, other) =>
             {
-                // Every third entry is left as it was.
+                // A quarter of the entries is left as it was, a quarter changes its mode and nothing else.
                 ImmutableArray<ListingEntry> after =
-                    [.. other.Select((e, i) => i % 3 > 0 ? e : before.FirstOrDefault(b => b.DisplayPath == e.DisplayPath) ?? e)];
+                [
+                    .. other.Select((e, i) => i % 4 > 1 || before.FirstOrDefault(b => b.DisplayPath == e.DisplayPath) is not ListingEntry old
+                        ? e
+                        : old with { Mode = old.Mode ^ (uint)(i % 4) }),
+                ];
                 RunDiff diff = new(store.Store, store.Store);
                 string[] actual =
                 [
@@ -69,7 +73,7 @@ public sealed class RunDiffTests
                 }
                 CollectionAssert.AreEqual(expected.Values.ToArray(), actual);
             },
-            iter: 100, threads: 1);
+            iter: 200, threads: 1);
         foreach (EntryChange change in Enum.GetValues<EntryChange>())
         {
             Assert.IsGreaterThan(20, seen.GetValueOrDefault(change), $"{change} occurred");
