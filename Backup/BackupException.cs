@@ -18,6 +18,9 @@ public enum BackupFault
     /// <summary>A participant's name is unknown, or there are no participants.</summary>
     ParticipantUnknown,
 
+    /// <summary>Nothing that is stored matches a path pattern.</summary>
+    NothingMatches,
+
     /// <summary>The directory is not a store, or of a format this version does not read.</summary>
     StoreInvalid,
 

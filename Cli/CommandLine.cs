@@ -101,6 +101,8 @@ public static class CommandLine
         DeleteVerb.Create(context),
         ListVerb.Create(context),
         ShowVerb.Create(context),
+        FindVerb.Create(context),
+        DiffVerb.Create(context),
         ExportVerb.Create(context),
         ServeVerb.Create(context),
         RunVerb.Create(context),

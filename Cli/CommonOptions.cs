@@ -79,7 +79,7 @@ internal sealed class CommonOptions
 
     internal string? TokenFile(ParseResult parsed) => parsed.GetValue(_tokenFile);
 
-    internal ProgressMode Mode(ParseResult parsed) => parsed.GetValue(_quiet)
+    internal ProgressMode Mode(ParseResult parsed, ProgressMode? byDefault = null) => parsed.GetValue(_quiet)
         ? ProgressMode.None
         : parsed.GetValue(_progress) switch
         {
@@ -87,14 +87,20 @@ internal sealed class CommonOptions
             "plain" => ProgressMode.Plain,
             "json" => ProgressMode.Json,
             "none" => ProgressMode.None,
-            _ => ScreenInfo.DefaultMode,
+            "auto" => ScreenInfo.DefaultMode,
+            _ => byDefault ?? ScreenInfo.DefaultMode,
         };
 
+    /// <param name="parsed">The command line.</param>
+    /// <param name="context">Where to.</param>
+    /// <param name="sources">What participants are made from.</param>
+    /// <param name="byDefault">The mode without <c>--progress</c>; null for the one that suits the screen.</param>
     internal ProgressDisplay Display(
-        ParseResult parsed, CliContext context, IReadOnlyDictionary<string, string> sources)
+        ParseResult parsed, CliContext context, IReadOnlyDictionary<string, string> sources,
+        ProgressMode? byDefault = null)
     {
         bool noColor = NoColor(parsed);
         return new ProgressDisplay(
-            Mode(parsed), context.Error, () => ScreenInfo.Shape(noColor), sources, context.Time);
+            Mode(parsed, byDefault), context.Error, () => ScreenInfo.Shape(noColor), sources, context.Time);
     }
 }

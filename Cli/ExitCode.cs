@@ -21,7 +21,7 @@ public enum ExitCode
     /// <summary>Stored data is damaged.</summary>
     Damaged = 4,
 
-    /// <summary>There is no such run or participant.</summary>
+    /// <summary>There is no such run, participant or path.</summary>
     NotFound = 10,
 
     /// <summary>Another operation is at work.</summary>
@@ -51,6 +51,7 @@ public static class ExitCodes
     {
         BackupFault.RunNotFound => ExitCode.NotFound,
         BackupFault.ParticipantUnknown => ExitCode.NotFound,
+        BackupFault.NothingMatches => ExitCode.NotFound,
         BackupFault.StoreBusy => ExitCode.Busy,
         BackupFault.RunDamaged => ExitCode.Damaged,
         BackupFault.InputInvalid => ExitCode.Usage,

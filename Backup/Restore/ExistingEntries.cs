@@ -7,12 +7,16 @@ namespace Backupd.Backup.Restore;
 internal sealed class ExistingEntries
 {
     private readonly ContentReader _content;
-    private readonly EntryMetadata _metadata;
+    private readonly EntryMetadata? _metadata;
     private readonly RestoreTally _tally;
     private readonly CancellationToken _cancellation;
 
+    /// <param name="content">Gives what would be written.</param>
+    /// <param name="metadata">Sets the metadata of what is the same; null to compare and change nothing.</param>
+    /// <param name="tally">Told the bytes of what is the same.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
     internal ExistingEntries(
-        ContentReader content, EntryMetadata metadata, RestoreTally tally, CancellationToken cancellation)
+        ContentReader content, EntryMetadata? metadata, RestoreTally tally, CancellationToken cancellation)
     {
         _content = content;
         _metadata = metadata;
@@ -33,7 +37,7 @@ internal sealed class ExistingEntries
             bool same = Posix.ReadLink(parent, name).AsSpan().SequenceEqual(entry.Target);
             if (same)
             {
-                _metadata.ApplyByName(parent, name, entry, display);
+                _metadata?.ApplyByName(parent, name, entry, display);
             }
             return same;
         }
@@ -51,7 +55,7 @@ internal sealed class ExistingEntries
             bool same = HasContent(file, entry, display);
             if (same)
             {
-                _metadata.Apply(file, entry, display);
+                _metadata?.Apply(file, entry, display);
                 _tally.AddBytes(entry.Size);
             }
             return same;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
 
@@ -110,7 +109,7 @@ internal sealed class FileRestorer : IDisposable
         {
             throw new BackupException(
                 BackupFault.InputInvalid,
-                $"{display} is a directory and would become a {Word(entry.Type)}; move it away first",
+                $"{display} is a directory and would become a {ListingLineWriter.TypeText(entry.Type)}; move it away first",
                 inner: e);
         }
     }
@@ -185,7 +184,7 @@ internal sealed class FileRestorer : IDisposable
         }
         if (result != 0)
         {
-            throw PosixException.Last($"make the {Word(entry.Type)}", display);
+            throw PosixException.Last($"make the {ListingLineWriter.TypeText(entry.Type)}", display);
         }
         _setting.Metadata.ApplyByName(parent, name, entry, display);
     }
@@ -198,6 +197,4 @@ internal sealed class FileRestorer : IDisposable
             _ = Libc.UnlinkAt(parent, path, 0);
         }
     }
-
-    private static string Word(EntryType type) => Encoding.ASCII.GetString(ListingLineWriter.TypeWord(type));
 }

@@ -18,6 +18,11 @@ public sealed record RestoreRequest
     /// <summary>Only these participants; empty for all that the run kept something of.</summary>
     public ImmutableArray<string> Participants { get; init; } = [];
 
+    /// <summary>Only what matches one of these patterns, with all that is below a directory that matches; empty for
+    /// everything. A name without a slash matches at any depth; with a slash the whole path is meant, from the
+    /// participant's name, its root or the place of its source on.</summary>
+    public ImmutableArray<string> Paths { get; init; } = [];
+
     /// <summary>Existing files may be replaced; without it any existing entry is refused before anything is written.</summary>
     public bool Overwrite { get; init; }
 }
@@ -29,10 +34,11 @@ public sealed record RestoreRequest
 /// <param name="Bytes">Content bytes written.</param>
 /// <param name="Incomplete">What is missing, as sentences: entries that could not be made here, and participants that the
 /// run lacks wholly or in part.</param>
+/// <param name="Unmatched">The patterns that match nothing.</param>
 /// <param name="Warnings">What could not be set (an owner without root, say), the first 100.</param>
 public sealed record RestoreOutcome(
     ImmutableArray<string> Targets, long Entries, long Files, long Bytes, ImmutableArray<string> Incomplete,
-    ImmutableArray<string> Warnings);
+    ImmutableArray<string> Unmatched, ImmutableArray<string> Warnings);
 
 /// <summary>Writes a run's content to a directory, every byte hashed before it is used.</summary>
 public sealed class RunRestorer
@@ -54,30 +60,19 @@ public sealed class RunRestorer
     /// <summary>Restores. Disk, long.</summary>
     /// <remarks>A file whose stored data is damaged is not written; everything else is, and the damage is thrown at the
     /// end.</remarks>
-    /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, InputInvalid
-    /// (an entry exists), StoreBusy, Io.</exception>
+    /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, NothingMatches,
+    /// InputInvalid (an entry exists, or a pattern names nothing), StoreBusy, Io.</exception>
     public RestoreOutcome Restore(RestoreRequest request, ProgressCell progress, CancellationToken cancellation)
     {
         using StoreLock held = StoreLock.SharedOrBusy(Store);
-        BackupRun run = _catalog.Get(request.Run);
-        ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(run, request.Participants);
-        ImmutableArray<(ArtifactFile Artifact, string Target)> plan = Plan(run, chosen, request);
+        RestorePlan plan = RestorePlan.Make(_catalog, request, cancellation);
         try
         {
             Directory.CreateDirectory(request.TargetDirectory);
-            ReadProgress reading = new(progress, run, RunPhase.Restore, $"restoring {run.Id}", _time);
+            ReadProgress reading = new(progress, plan.Run, RunPhase.Restore, $"restoring {request.Run}", _time);
             RestoreOutcome outcome = Restore(plan, request, reading, cancellation);
             reading.End();
-            return outcome with
-            {
-                Incomplete =
-                [
-                    .. outcome.Incomplete,
-                    .. run.Participants.Where(p => !p.Ok)
-                        .Where(p => request.Participants.IsEmpty || request.Participants.Contains(p.Name))
-                        .Select(p => $"{p.Name}: {p.Error}"),
-                ],
-            };
+            return outcome;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -86,24 +81,22 @@ public sealed class RunRestorer
     }
 
     private RestoreOutcome Restore(
-        ImmutableArray<(ArtifactFile Artifact, string Target)> plan, RestoreRequest request, ReadProgress reading,
-        CancellationToken cancellation)
+        RestorePlan plan, RestoreRequest request, ReadProgress reading, CancellationToken cancellation)
     {
         using SafeFileHandle target = Posix.OpenDirectory(request.TargetDirectory);
-        long total = plan.Sum(p => p.Artifact.Totals.Bytes);
         RestoreTally tally = new();
         RestoreSetting setting = new(
             Store, request.Overwrite, new EntryMetadata(tally), tally, new DirectWrites(), cancellation);
-        using RestoreWorkers workers = new(setting, () => reading.Advance(tally.Bytes, total));
-        foreach ((ArtifactFile artifact, string path) in plan)
+        using RestoreWorkers workers = new(setting, () => reading.Advance(tally.Bytes, plan.Bytes));
+        foreach (PlannedTree tree in plan.Trees)
         {
-            foreach (string log in Names(artifact, path).Skip(1))
+            foreach (string log in tree.LogsBeside)
             {
                 File.Delete(log);
             }
-            using ListingReader listing = new(Store, artifact);
-            using TreeWriter writer = new(Posix.Number(target), path, setting, workers);
-            writer.Write(listing.Entries());
+            using ListingReader listing = new(Store, tree.Artifact);
+            using TreeWriter writer = new(Posix.Number(target), tree.Target, setting, workers);
+            writer.Write(tree.Entries(listing));
         }
         if (Libc.SyncFs(Posix.Number(target)) != 0)
         {
@@ -111,40 +104,7 @@ public sealed class RunRestorer
         }
         tally.ThrowIfDamaged();
         return new RestoreOutcome(
-            [.. plan.Select(p => p.Target)], tally.Entries, tally.Files, tally.Bytes, tally.NotMade, tally.Warnings);
-    }
-
-    // A log left beside a database would be played into the restored one and break it.
-    private static IEnumerable<string> Names(ArtifactFile artifact, string path) => artifact.Kind == "sqlite"
-        ? [path, path + "-wal", path + "-shm", path + "-journal"]
-        : [path];
-
-    private ImmutableArray<(ArtifactFile Artifact, string Target)> Plan(
-        BackupRun run, ImmutableArray<ParticipantResult> chosen, RestoreRequest request)
-    {
-        HashSet<string> taken = [];
-        ImmutableArray<(ArtifactFile, string)>.Builder plan = ImmutableArray.CreateBuilder<(ArtifactFile, string)>();
-        foreach (ParticipantResult participant in chosen)
-        {
-            ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
-            // Two sources of the same base name: the participants' own names, which are unique, tell them apart.
-            string name = taken.Add(artifact.Name) ? artifact.Name : participant.Name;
-            if (name is "" or "." or ".." || name.AsSpan().ContainsAny('/', '\0'))
-            {
-                throw new BackupException(
-                    BackupFault.RunDamaged, $"the artifact of {participant.Name} wants to be restored as \"{name}\"");
-            }
-            taken.Add(name);
-            string path = Path.Combine(request.TargetDirectory, name);
-            string? existing = request.Overwrite ? null : Names(artifact, path).FirstOrDefault(Path.Exists);
-            if (existing is not null)
-            {
-                throw new BackupException(
-                    BackupFault.InputInvalid,
-                    $"{existing} exists; restore to another directory, or allow it to be changed with --overwrite");
-            }
-            plan.Add((artifact, path));
-        }
-        return plan.ToImmutable();
+            [.. plan.Trees.Select(t => t.Target)], tally.Entries, tally.Files, tally.Bytes,
+            [.. tally.NotMade, .. plan.Incomplete], plan.Unmatched, tally.Warnings);
     }
 }

@@ -13,15 +13,19 @@ internal sealed class RunValidator
     private readonly TimeProvider _time;
     private readonly Action<long, long> _advance;
     private readonly CancellationToken _cancellation;
+    private readonly bool _quick;
     private readonly List<string> _damage = [];
 
     /// <param name="catalog">Of the store.</param>
     /// <param name="time">For the scratch copy of a database.</param>
     /// <param name="advance">Told stored bytes read and to be read.</param>
+    /// <param name="quick">Chunks of content need only be there with their size; they are not read, and databases are not
+    /// checked.</param>
     /// <param name="cancellation">Stops between chunks.</param>
     internal RunValidator(
-        RunCatalog catalog, TimeProvider time, Action<long, long> advance, CancellationToken cancellation)
+        RunCatalog catalog, TimeProvider time, Action<long, long> advance, bool quick, CancellationToken cancellation)
     {
+        _quick = quick;
         _catalog = catalog;
         _time = time;
         _advance = advance;
@@ -131,6 +135,42 @@ internal sealed class RunValidator
             _advance(Interlocked.Read(ref read), total);
         }
         DamagedChunks damaged = new();
+        if (_quick)
+        {
+            CheckPresence(uses, damaged, Tell);
+        }
+        else
+        {
+            ReadChunks(uses, damaged, workers, use => Interlocked.Add(ref read, use.StoredSize), Tell);
+        }
+        if (damaged.First is not null)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged,
+                damaged.Count == 1 ? damaged.First : $"{damaged.First}, and {damaged.Count - 1} more chunks");
+        }
+        if (artifact.Kind == "sqlite" && !_quick)
+        {
+            CheckDatabase(artifact);
+        }
+    }
+
+    private void CheckPresence(Dictionary<ChunkId, ChunkUse> uses, DamagedChunks damaged, Action tell)
+    {
+        ChunkPresence chunks = new(_catalog.Store);
+        foreach ((ChunkId id, ChunkUse use) in uses)
+        {
+            if (chunks.ProblemOf(id, use.StoredSize) is string problem)
+            {
+                damaged.Add(id, use, problem);
+            }
+            tell();
+        }
+    }
+
+    private void ReadChunks(
+        Dictionary<ChunkId, ChunkUse> uses, DamagedChunks damaged, WorkerPool workers, Action<ChunkUse> done, Action tell)
+    {
         foreach ((ChunkId id, ChunkUse use) in uses)
         {
             string path = BackupStore.ChunkPath(_catalog.Store.ChunksDirectory, id);
@@ -144,29 +184,19 @@ internal sealed class RunValidator
                     }
                     if (problem is not null)
                     {
-                        damaged.Add($"chunk {id} (of {Encoding.UTF8.GetString(use.FirstPath)}) {problem}");
+                        damaged.Add(id, use, problem);
                     }
-                    Interlocked.Add(ref read, use.StoredSize);
+                    done(use);
                 },
-                Tell);
+                tell);
         }
-        workers.WaitUntilIdle(Tell);
-        if (damaged.First is not null)
-        {
-            throw new BackupException(
-                BackupFault.RunDamaged,
-                damaged.Count == 1 ? damaged.First : $"{damaged.First}, and {damaged.Count - 1} more chunks");
-        }
-        if (artifact.Kind == "sqlite")
-        {
-            CheckDatabase(artifact);
-        }
+        workers.WaitUntilIdle(tell);
     }
 
     private Dictionary<ChunkId, ChunkUse> CollectChunks(ArtifactFile artifact)
     {
         Dictionary<ChunkId, ChunkUse> uses = [];
-        using ListingReader reader = new(_catalog.Store, artifact, cold: true);
+        using ListingReader reader = new(_catalog.Store, artifact, cold: !_quick);
         foreach (ListingEntry entry in reader.Entries())
         {
             long size = 0;
@@ -245,11 +275,11 @@ internal sealed class RunValidator
 
         internal int Count { get; private set; }
 
-        internal void Add(string what)
+        internal void Add(ChunkId id, ChunkUse use, string problem)
         {
             lock (_lock)
             {
-                First ??= what;
+                First ??= $"chunk {id} (of {Encoding.UTF8.GetString(use.FirstPath)}) {problem}";
                 Count++;
             }
         }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text;
 
 namespace Backupd.Backup.Store;
@@ -42,7 +43,11 @@ public readonly record struct Segment(ChunkId Chunk, long Offset, long Length, l
 /// <summary>A time with the kernel's resolution.</summary>
 /// <param name="Seconds">Since 1970; may be negative.</param>
 /// <param name="Nanoseconds">0 to 999,999,999.</param>
-public readonly record struct FileTime(long Seconds, uint Nanoseconds);
+public readonly record struct FileTime(long Seconds, uint Nanoseconds)
+{
+    /// <summary><c>seconds.nanoseconds</c>, as in listings; the nanoseconds count forward, also before 1970.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Seconds}.{Nanoseconds:D9}");
+}
 
 /// <summary>An extended attribute. Its name is bytes, like that of a file: nothing makes it text.</summary>
 public readonly record struct Xattr(byte[] Name, byte[] Value);
@@ -120,4 +125,8 @@ public sealed record ListingEntry
         byte b = right[common];
         return a == '/' ? -1 : b == '/' ? 1 : a.CompareTo(b);
     }
+
+    /// <summary>Whether a path is another one or lies below it; everything lies below the empty path.</summary>
+    internal static bool IsAtOrBelow(ReadOnlySpan<byte> path, ReadOnlySpan<byte> top) =>
+        path.StartsWith(top) && (top.Length == 0 || path.Length == top.Length || path[top.Length] == '/');
 }

@@ -125,6 +125,9 @@ internal sealed class ListingLineWriter
         _ => throw new ArgumentOutOfRangeException(nameof(type)),
     };
 
+    /// <summary>The same as text.</summary>
+    internal static string TypeText(EntryType type) => System.Text.Encoding.ASCII.GetString(TypeWord(type));
+
     // Those whose names are text, or those whose names are not.
     private void WriteXattrs(ReadOnlySpan<byte> opening, ImmutableArray<Xattr> xattrs, bool areText)
     {

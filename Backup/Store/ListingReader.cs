@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Backupd.Backup.Store;
@@ -24,49 +25,40 @@ internal sealed class ListingReader : IDisposable
 
     /// <summary>The entries in path order.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
-    internal IEnumerable<ListingEntry> Entries()
+    internal IEnumerable<ListingEntry> Entries() => Read(0, top: null);
+
+    /// <summary>The entry of a path, if there is one, and all that is below it, in path order. Only chunks that can hold
+    /// them are read.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal IEnumerable<ListingEntry> Subtree(byte[] top)
     {
-        ListingLines lines = Lines();
-        ListingEntry? pending = null;
-        while (lines.MoveNext())
+        foreach (ListingEntry entry in Read(FirstChunkOf(top), top))
         {
-            ListingEntry line = Parse(lines, out bool isMore);
-            if (isMore)
+            if (ListingEntry.IsAtOrBelow(entry.Path, top))
             {
-                pending = Join(lines, pending, line);
-                continue;
+                yield return entry;
             }
-            if (pending is not null)
+            else if (ListingEntry.ComparePaths(entry.Path, top) > 0)
             {
-                yield return pending;
-                if (ListingEntry.ComparePaths(pending.Path, line.Path) >= 0)
-                {
-                    throw lines.Damaged($"entries are out of order at {line.DisplayPath}");
-                }
+                yield break;
             }
-            pending = line;
         }
-        if (pending is not null)
-        {
-            yield return pending;
-        }
+    }
+
+    /// <summary>The entry of a path; null when there is none. Reads one chunk, two where the entry lies across
+    /// them.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal ListingEntry? Find(byte[] path)
+    {
+        ListingEntry? first = Subtree(path).FirstOrDefault();
+        return first is not null && first.Path.AsSpan().SequenceEqual(path) ? first : null;
     }
 
     /// <summary>What the lines of one chunk of the listing name, whichever entries they belong to.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
     /// <param name="chunk">Its number in the listing.</param>
-    internal IEnumerable<Segment> Segments(int chunk)
-    {
-        ListingLines lines = Lines();
-        lines.Open(chunk);
-        while (lines.MoveInChunk())
-        {
-            foreach (Segment segment in Parse(lines, out _).Segments)
-            {
-                yield return segment;
-            }
-        }
-    }
+    internal IEnumerable<Segment> Segments(int chunk) =>
+        Lines(chunk, FirstPath(chunk)).SelectMany(l => l.Entry.Segments);
 
     /// <inheritdoc/>
     public void Dispose() => _codec.Dispose();
@@ -89,15 +81,117 @@ internal sealed class ListingReader : IDisposable
         }
     }
 
-    // Anew for each reading, so that one may begin while another goes on.
-    private ListingLines Lines() => new(_store, _artifact, _codec, _cold);
+    // The last chunk that begins before the path. One that begins with the path itself may begin with a line that
+    // continues it, and then the entry lies before.
+    private int FirstChunkOf(ReadOnlySpan<byte> path)
+    {
+        int low = 0;
+        int high = _artifact.Listing.Length;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (ListingEntry.ComparePaths(FirstPath(middle), path) < 0)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+        return Math.Max(0, low - 1);
+    }
 
-    private static ListingEntry Join(ListingLines lines, ListingEntry? first, ListingEntry more)
+    /// <param name="start">The chunk to begin with.</param>
+    /// <param name="top">Chunks behind all that is below this path are not read; null for all chunks.</param>
+    private IEnumerable<ListingEntry> Read(int start, byte[]? top)
+    {
+        ListingEntry? pending = null;
+        byte[]? last = null;
+        for (int index = start; index < _artifact.Listing.Length; index++)
+        {
+            byte[] firstPath = FirstPath(index);
+            if (pending is not null && !pending.Path.AsSpan().SequenceEqual(firstPath))
+            {
+                // Nothing in this chunk continues it, so whoever wants no more entries need not have the chunk read.
+                yield return pending;
+                pending = null;
+            }
+            if (top is not null && index > start && IsBehind(firstPath, top))
+            {
+                break;
+            }
+            foreach (Line line in Lines(index, firstPath))
+            {
+                if (line.IsMore)
+                {
+                    // Before the first entry: it continues one of a chunk that was passed over.
+                    bool isOther = index == start && start > 0 && last is null;
+                    pending = isOther ? null : Join(pending, line.Entry);
+                    continue;
+                }
+                if (pending is not null)
+                {
+                    yield return pending;
+                }
+                if (last is not null && ListingEntry.ComparePaths(last, line.Entry.Path) >= 0)
+                {
+                    throw Damaged($"entries are out of order at {line.Entry.DisplayPath}");
+                }
+                pending = line.Entry;
+                last = line.Entry.Path;
+            }
+        }
+        if (pending is not null)
+        {
+            yield return pending;
+        }
+    }
+
+    private IEnumerable<Line> Lines(int chunk, byte[] firstPath)
+    {
+        ListingLines lines = NewLines();
+        lines.Open(chunk);
+        bool isFirst = true;
+        while (lines.MoveInChunk())
+        {
+            ListingEntry line = Parse(lines, out bool isMore);
+            if (isFirst && !line.Path.AsSpan().SequenceEqual(firstPath))
+            {
+                throw lines.Damaged(
+                    $"chunk {_artifact.Listing[chunk].Chunk} does not begin with the path that it is listed under");
+            }
+            isFirst = false;
+            yield return new Line(line, isMore);
+        }
+    }
+
+    // Anew for each reading, so that one may begin while another goes on.
+    private ListingLines NewLines() => new(_store, _artifact, _codec, _cold);
+
+    private static bool IsBehind(ReadOnlySpan<byte> path, ReadOnlySpan<byte> top) =>
+        ListingEntry.ComparePaths(path, top) > 0 && !ListingEntry.IsAtOrBelow(path, top);
+
+    private byte[] FirstPath(int index)
+    {
+        ListingChunk chunk = _artifact.Listing[index];
+        return chunk.FirstPathBase64
+            ?? (chunk.FirstPath is null
+                ? throw Damaged($"chunk {chunk.Chunk} is listed without its first path")
+                : Encoding.UTF8.GetBytes(chunk.FirstPath));
+    }
+
+    private ListingEntry Join(ListingEntry? first, ListingEntry more)
     {
         if (first is null || !first.Path.AsSpan().SequenceEqual(more.Path))
         {
-            throw lines.Damaged($"a continuation without its entry: {more.DisplayPath}");
+            throw Damaged($"a continuation without its entry: {more.DisplayPath}");
         }
         return first with { Segments = first.Segments.AddRange(more.Segments) };
     }
+
+    private BackupException Damaged(string what) =>
+        new(BackupFault.RunDamaged, $"the listing of {_artifact.Participant} is damaged: {what}");
+
+    private readonly record struct Line(ListingEntry Entry, bool IsMore);
 }

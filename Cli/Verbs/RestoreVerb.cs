@@ -6,16 +6,26 @@ using Backupd.Cli.Terminal;
 
 namespace Backupd.Cli.Verbs;
 
-/// <summary><c>backupd restore</c>: gives a run back into a directory.</summary>
+/// <summary><c>backupd restore</c>: gives a run, or parts of it, back into a directory.</summary>
 internal static class RestoreVerb
 {
     private const string Description = """
         Restore a run into a directory; each participant becomes DIR/BASE_NAME_OF_ITS_SOURCE.
 
+        With --path only what matches comes back, with everything below a directory that matches and the directories
+        that lead to it. A GLOB without a slash is a name at any depth. A GLOB with a slash is a whole path, from the
+        participant's name on as `show --files` prints it, from its root on, or (with a leading slash) from / on as it
+        was backed up. * ? and [a-z] match within a name, ** any number of directories; a slash at the end means
+        directories only.
+
         Examples:
           backupd restore latest --to /tmp/back
           backupd restore /mnt/usb/backups/latest --to back --participant etc
+          backupd restore latest --to back --path etc/ssh --path '*.conf'
+          backupd restore latest --to back --overwrite --dry-run
         """;
+
+    private static readonly Dictionary<string, string> NoSources = [];
 
     internal static Command Create(CliContext context)
     {
@@ -29,12 +39,14 @@ internal static class RestoreVerb
             Description = "Only this participant; may be repeated",
             HelpName = "P",
         };
+        Option<string[]> path = new("--path") { Description = "Only what matches; may be repeated", HelpName = "GLOB" };
         Option<bool> overwrite = new("--overwrite")
         {
             Description = "Entries may exist; only what differs is rewritten, nothing is removed",
         };
-        Verb command = new("restore", Description) { where, to, participant, overwrite };
-        CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
+        Option<bool> dryRun = new("--dry-run") { Description = "Print what would be written, and write nothing" };
+        Verb command = new("restore", Description) { where, to, participant, path, overwrite, dryRun };
+        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithConfig();
         command.SetAction(async (parsed, _) =>
         {
             string target = parsed.GetValue(to) ?? throw new BackupException(
@@ -45,47 +57,62 @@ internal static class RestoreVerb
                 Run = run.Run,
                 TargetDirectory = target,
                 Participants = [.. parsed.GetValue(participant) ?? []],
+                Paths = [.. parsed.GetValue(path) ?? []],
                 Overwrite = parsed.GetValue(overwrite),
             };
-            using Interrupts interrupts = new();
-            ProgressCell progress = new(context.Time.GetUtcNow().ToUnixTimeSeconds());
-            ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
-            CancellationToken stop = interrupts.Token;
-            RestoreOutcome outcome = await LocalProgress.FollowAsync(
-                progress,
-                Task.Run(() => new RunRestorer(run.Store, context.Time).Restore(request, progress, stop), stop),
-                display);
-            if (!options.Quiet(parsed))
-            {
-                Write(run.Run, outcome, context.Error);
-            }
-            return (int)(outcome.Incomplete.IsEmpty ? ExitCode.Ok : ExitCode.Partial);
+            return parsed.GetValue(dryRun)
+                ? await PreviewAsync(run, request, options, parsed, context)
+                : await RestoreAsync(run, request, options, parsed, context);
         });
         return command;
     }
 
-    private static void Write(RunId run, RestoreOutcome outcome, TextWriter output)
+    private static async Task<int> RestoreAsync(
+        RunLocator run, RestoreRequest request, CommonOptions options, ParseResult parsed, CliContext context)
     {
-        string headline = outcome.Incomplete.IsEmpty ? "OK" : $"! PARTIAL (exit {(int)ExitCode.Partial})";
-        output.WriteLine(
-            $"{headline}: {run} restored: {Units.Count(outcome.Files, "file")}, {Units.Bytes(outcome.Bytes)}, "
-            + $"{outcome.Entries} entries in all");
-        foreach (string target in outcome.Targets)
+        using Interrupts interrupts = new();
+        ProgressCell progress = new(context.Time.GetUtcNow().ToUnixTimeSeconds());
+        ProgressDisplay display = options.Display(parsed, context, NoSources);
+        CancellationToken stop = interrupts.Token;
+        RestoreOutcome outcome = await LocalProgress.FollowAsync(
+            progress,
+            Task.Run(() => new RunRestorer(run.Store, context.Time).Restore(request, progress, stop), stop),
+            display);
+        if (options.Json(parsed))
         {
-            output.WriteLine($"  {Units.Printable(target)}");
+            RestoreReport.WriteJson(run.Run, outcome, context.Output);
         }
-        foreach (string missing in outcome.Incomplete)
+        else if (!options.Quiet(parsed))
         {
-            output.WriteLine($"  missing: {Units.Printable(missing)}");
+            RestoreReport.Write(run.Run, outcome, context.Error);
         }
-        const int shown = 10;
-        foreach (string warning in outcome.Warnings.Take(shown))
+        return (int)(outcome.Incomplete.IsEmpty ? ExitCode.Ok : ExitCode.Partial);
+    }
+
+    private static async Task<int> PreviewAsync(
+        RunLocator run, RestoreRequest request, CommonOptions options, ParseResult parsed, CliContext context)
+    {
+        using Interrupts interrupts = new();
+        ProgressCell progress = new(context.Time.GetUtcNow().ToUnixTimeSeconds());
+        // The steps go to the same screen line by line and would be torn apart by bars.
+        bool isJson = options.Json(parsed);
+        ProgressDisplay display = options.Display(
+            parsed, context, NoSources, byDefault: isJson ? null : ProgressMode.None);
+        Action<RestoreStep> tell = isJson ? _ => { } : step => RestoreReport.WriteStep(step, context.Output);
+        CancellationToken stop = interrupts.Token;
+        PreviewOutcome outcome = await LocalProgress.FollowAsync(
+            progress,
+            Task.Run(() => new RestorePreview(run.Store, context.Time).Preview(request, tell, progress, stop), stop),
+            display);
+        if (isJson)
         {
-            output.WriteLine($"  warning: {Units.Printable(warning)}");
+            RestoreReport.WriteJson(run.Run, outcome, context.Output);
         }
-        if (outcome.Warnings.Length > shown)
+        else if (!options.Quiet(parsed))
         {
-            output.WriteLine($"  and {outcome.Warnings.Length - shown} more warnings");
+            RestoreReport.Write(run.Run, outcome, context.Error);
         }
+        return (int)(outcome.LeftOut > 0 ? ExitCode.Damaged
+            : outcome.Incomplete.IsEmpty ? ExitCode.Ok : ExitCode.Partial);
     }
 }

@@ -16,27 +16,25 @@ internal static class ShowVerb
           backupd show latest
           backupd show demo/latest --files
           backupd show latest --json | jq .participants
+          backupd show latest --files --json | jq -r 'select(.size > 1000000) | .path'
         """;
 
     internal static Command Create(CliContext context)
     {
         Argument<string> where = new("WHERE") { Description = "As for restore" };
-        Option<bool> files = new("--files") { Description = "Every entry: mode, size, time, path" };
+        Option<bool> files = new("--files") { Description = "Every entry: mode, size, time, path; with --json a line each" };
         Verb command = new("show", Description) { where, files };
         CommonOptions options = new CommonOptions(command).WithJson().WithConfig();
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(files) && result.GetValue<bool>("--json"))
-            {
-                result.AddError("--files and --json do not go together");
-            }
-        });
         command.SetAction(parsed =>
         {
             RunLocator found = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
             RunCatalog catalog = new(found.Store);
             BackupRun run = catalog.Get(found.Run);
-            if (options.Json(parsed))
+            if (options.Json(parsed) && parsed.GetValue(files))
+            {
+                WriteFilesAsJson(catalog, run, context.Output);
+            }
+            else if (options.Json(parsed))
             {
                 RunSummary.WriteJson(RunObject.From(run), context.Output);
             }
@@ -61,20 +59,33 @@ internal static class ShowVerb
 
     private static void WriteFiles(RunCatalog catalog, BackupRun run, TextWriter output)
     {
-        foreach (ParticipantResult participant in run.Participants.Where(p => !p.Artifacts.IsEmpty))
+        foreach ((string participant, ListingEntry entry) in Entries(catalog, run))
         {
-            foreach (ListingEntry entry in catalog.Entries(run, participant.Name))
-            {
-                string path = entry.Path.Length == 0 ? participant.Name : $"{participant.Name}/{entry.DisplayPath}";
-                string target = entry.Target.Length > 0
-                    ? " -> " + Units.Printable(System.Text.Encoding.UTF8.GetString(entry.Target))
-                    : "";
-                output.WriteLine(
-                    $"{Letter(entry.Type)}{Convert.ToString(entry.Mode, 8).PadLeft(4, '0')} {entry.Uid,6} {entry.Gid,6} "
-                    + $"{entry.Size,14} {Units.Time(entry.Mtime.Seconds)}  {Units.Printable(path)}{target}");
-            }
+            string target = entry.Target.Length > 0
+                ? " -> " + Units.Printable(System.Text.Encoding.UTF8.GetString(entry.Target))
+                : "";
+            output.WriteLine(
+                $"{Letter(entry.Type)}{Convert.ToString(entry.Mode, 8).PadLeft(4, '0')} {entry.Uid,6} {entry.Gid,6} "
+                + $"{entry.Size,14} {Units.Time(entry.Mtime.Seconds)}  {EntryNames.Shown(participant, entry.Path)}{target}");
         }
     }
+
+    private static void WriteFilesAsJson(RunCatalog catalog, BackupRun run, TextWriter output)
+    {
+        using JsonLines lines = new();
+        foreach ((string participant, ListingEntry entry) in Entries(catalog, run))
+        {
+            lines.Write(output, json =>
+            {
+                json.WriteString("participant", participant);
+                EntryNames.WriteMembers(json, entry);
+            });
+        }
+    }
+
+    private static IEnumerable<(string Participant, ListingEntry Entry)> Entries(RunCatalog catalog, BackupRun run) =>
+        run.Participants.Where(p => !p.Artifacts.IsEmpty)
+            .SelectMany(p => catalog.Entries(run, p.Name).Select(entry => (p.Name, entry)));
 
     // The letters of ls -l.
     private static char Letter(EntryType type) => type switch

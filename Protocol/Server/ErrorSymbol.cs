@@ -80,6 +80,7 @@ public sealed record ErrorSymbol(string Name, int Status)
         BackupFault.RunDamaged => RunInvalid,
         BackupFault.ParticipantUnknown => InvalidData,
         BackupFault.InputInvalid => InvalidData,
+        BackupFault.NothingMatches => InvalidData,
         BackupFault.DeleteFailed => DeleteFailed,
         BackupFault.ShuttingDown => Shutdown,
         BackupFault.StoreInvalid => Internal,

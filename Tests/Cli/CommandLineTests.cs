@@ -14,8 +14,8 @@ public sealed class CommandLineTests
 {
     private static readonly string[] Verbs =
     [
-        "once", "restore", "validate", "repair", "prune", "pin", "unpin", "delete", "list", "show", "export", "serve", "run", "watch",
-        "status", "cancel", "call", "listen", "token", "config", "version",
+        "once", "restore", "validate", "repair", "prune", "pin", "unpin", "delete", "list", "show", "find", "diff", "export", "serve",
+        "run", "watch", "status", "cancel", "call", "listen", "token", "config", "version",
     ];
 
     [TestMethod]
@@ -48,7 +48,6 @@ public sealed class CommandLineTests
     [DataRow("once", "/etc", "--to", "d", "--addr", "x")]
     [DataRow("restore", "latest")]
     [DataRow("restore", "not-a-run", "--to", "x")]
-    [DataRow("show", "latest", "--files", "--json")]
     [DataRow("prune", "d")]
     [DataRow("prune", "d", "--keep-last", "0", "--keep-daily", "0")]
     [DataRow("prune", "d", "--keep-last", "-1")]
