@@ -107,7 +107,7 @@ internal static class RestoreReport
         }
         foreach (string missing in incomplete)
         {
-            output.WriteLine($"  the run lacks something: {Units.Printable(missing)}");
+            output.WriteLine($"  missing: {Units.Printable(missing)}");
         }
     }
 

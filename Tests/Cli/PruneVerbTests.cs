@@ -42,7 +42,7 @@ public sealed class PruneVerbTests
         (int code, string output, string progress) = await Run(
             directory, "prune", directory["s"], "--keep-last", "1", "--json", "--progress", "json", "--now");
         Assert.AreEqual(0, code);
-        Assert.Contains("\"phase\":\"prune\"", progress);
+        Assert.Contains("\"message\":\"pruning ", progress);
         Assert.Contains("\"overall_percent\":100", progress);
         Assert.DoesNotContain("bytes_done", progress);
         Assert.HasCount(2, output.Split('\n'), "one line and its end");
