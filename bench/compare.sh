@@ -27,7 +27,7 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export RESTIC_PASSWORD=x RESTIC_CACHE_DIR=$work/restic-cache BORG_BASE_DIR=$work/borg-base
+export RESTIC_PASSWORD=x
 export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
 
 make_tree() {
@@ -44,12 +44,12 @@ make_tree() {
             for i in $(seq 1 100); do
                 mkdir -p "$to/d$i"
                 # 500 files of one to ten kilobytes each, different and compressible.
-                seq "$((i * 100000))" "$((i * 100000 + 400000))" | split -a 3 -b "$((1000 + i * 90))" - "$to/d$i/f" 2>/dev/null || true
+                seq "$((i * 100000))" "$((i * 100000 + 800000))" | split -a 3 -b "$((1000 + i * 90))" - "$to/d$i/f" 2>/dev/null || true
                 find "$to/d$i" -type f | LC_ALL=C sort | tail -n +501 | xargs -r rm
             done
             ;;
         big)
-            head -c 1500000000 /dev/urandom >"$to/random"
+            head -c 1000000000 /dev/urandom >"$to/random"
             tar -C / -cf "$to/system.tar" usr/lib/x86_64-linux-gnu 2>/dev/null || true
             ;;
     esac
@@ -100,13 +100,14 @@ echo
 echo '| tree | step | backupd | restic | Borg | times as fast as the better | CPU s | peak MiB |'
 echo '|---|---|---|---|---|---|---|---|'
 for tree in "${trees[@]}"; do
-    mkdir -p "$work/$tree"
+    mkdir -p "$work/$tree/source"
+    make_tree "$work/$tree/source" "$tree"
     for round in $(seq 1 "$rounds"); do
-        rm -rf "$work/$tree/source"
-        mkdir -p "$work/$tree/source"
-        make_tree "$work/$tree/source" "$tree"
-        rm -rf "$work/restic-cache"
-        for tool in "${tools[@]}"; do rm -rf "$work/$tree/$tool" "$work/$tree/$tool-back"; done
+        # Each round in a place of its own, and nothing is removed before the last: ext4 goes slowly about making files for a
+        # minute after many were removed, which would be measured.
+        place=$work/$tree/$round
+        mkdir -p "$place"
+        export RESTIC_CACHE_DIR=$place/restic-cache BORG_BASE_DIR=$place/borg-base
         # What changed in the last two seconds is read again by backupd; give every tool the same old tree.
         sleep 3
         for step in first unchanged changed validate restore; do
@@ -118,10 +119,10 @@ for tree in "${trees[@]}"; do
             # Another tool begins in each round.
             for n in 0 1 2; do
                 tool=${tools[$(((n + round) % 3))]}
-                measure "$work/$tree.$step.$tool" "$tool" "$step" "$work/$tree/source" "$work/$tree/$tool" "$work/$tree/$tool-back"
+                measure "$work/$tree.$step.$tool" "$tool" "$step" "$work/$tree/source" "$place/$tool" "$place/$tool-back"
             done
         done
-        diff -r --no-dereference "$work/$tree/source/data" "$work/$tree/backupd-back/data" >/dev/null || { echo "not restored right" >&2; exit 1; }
+        diff -r --no-dereference "$work/$tree/source/data" "$place/backupd-back/data" >/dev/null || { echo "not restored right" >&2; exit 1; }
     done
     for step in first unchanged changed validate restore; do
         ours=$(column "$work/$tree.$step.backupd" 1)
@@ -133,7 +134,7 @@ for tree in "${trees[@]}"; do
                      printf "| %s | %s | %.2f s | %.2f s | %.2f s | %.1f | %.1f | %.0f |\n", t, s, a, r, b, best / (a > 0 ? a : 0.005), c, m / 1024 }'
     done
     for tool in "${tools[@]}"; do
-        printf '| %s | store, %s | %s | | | | | |\n' "$tree" "$tool" "$(du -sh --apparent-size "$work/$tree/$tool" | cut -f1)"
+        printf '| %s | store, %s | %s | | | | | |\n' "$tree" "$tool" "$(du -sh --apparent-size "$work/$tree/1/$tool" | cut -f1)"
     done
     rm -rf "${work:?}/$tree"
 done

@@ -10,9 +10,6 @@ namespace Backupd.Backup.Participants;
 /// </summary>
 internal sealed class DirectoryBackup : IDisposable
 {
-    // Which chunks were found in place lately; neighbours share chunks, so most questions are answered here.
-    private const int MaxRemembered = 64 * 1024;
-
     private readonly ParticipantContext _context;
     private readonly WalkCounts _counts = new();
     private readonly DirectoryWalker _walker;
@@ -20,9 +17,9 @@ internal sealed class DirectoryBackup : IDisposable
     private readonly ArtifactWriter _writer;
     private readonly FileReader _reader;
     private readonly SmallFileReads _reads;
-    private readonly HashSet<Segment> _present = [];
+    private readonly KnownContent _known;
+    private readonly PackUse _packUse;
     private readonly ListingLineWriter _identity = new(1024);
-    private Segment _lastPresent;
     private bool _isDistrusted;
     private readonly Dictionary<string, LinkedFile> _links = [];
     private ulong _rootDevice;
@@ -31,18 +28,20 @@ internal sealed class DirectoryBackup : IDisposable
     {
         _context = context;
         _walker = new DirectoryWalker(root, rules, _counts);
-        _previous = new PreviousListing(context.Store, context.Previous);
-        _writer = new ArtifactWriter(context.Pipeline);
-        _reader = new FileReader(root, _writer, context, _counts);
-        _reads = new SmallFileReads(
-            context, _reader.Show, (file, content) => _reader.Store(file, content, AreInPlace));
+        _known = new KnownContent(context.Pipeline.Chunks, context.Previous);
+        _packUse = new PackUse(context.Store);
+        _previous = new PreviousListing(context.Store, context.Previous, NoteGone);
+        _writer = new ArtifactWriter(context.Pipeline, _packUse);
+        _reader = new FileReader(root, _writer, context, _counts, _known);
+        _reads = new SmallFileReads(context, _reader.Show, _reader.Store);
     }
 
     internal WalkCounts Counts => _counts;
 
     /// <summary>Walks and stores everything.</summary>
-    /// <returns>The artifact's totals and listing.</returns>
-    internal (ArtifactTotals Totals, ImmutableArray<ListingChunk> Listing) Run()
+    /// <param name="artifact">Says what is backed up.</param>
+    /// <returns>The same with totals and listing.</returns>
+    internal ArtifactFile Run(ArtifactFile artifact)
     {
         foreach ((ChunkId id, long storedSize) in PreviousListingChunks())
         {
@@ -63,12 +62,15 @@ internal sealed class DirectoryBackup : IDisposable
             }
         }
         _reads.Flush();
+        _previous.Finish();
+        DistrustDamaged();
         ImmutableArray<ListingChunk> listing = _writer.Finish();
         if (_previous.Problem.Length > 0)
         {
             _counts.Warn($"everything was read again: {_previous.Problem}");
         }
-        return (Totals(), listing);
+        ImmutableArray<string> sparse = _packUse.Sparse();
+        return artifact with { Totals = Totals(), Listing = listing, Sparse = sparse.IsEmpty ? null : sparse };
     }
 
     /// <inheritdoc/>
@@ -177,11 +179,12 @@ internal sealed class DirectoryBackup : IDisposable
         {
             return false;
         }
+        KnownLine whole = known;
         int segments = 0;
         int chunks = 0;
         while (known.Next(out Segment segment))
         {
-            if (!IsInPlace(segment))
+            if (!_known.IsUsable(segment))
             {
                 return false;
             }
@@ -192,6 +195,10 @@ internal sealed class DirectoryBackup : IDisposable
         {
             return false;
         }
+        if (entry.Status.Size < ArtifactWriter.SmallFileBytes)
+        {
+            NoteKept(whole);
+        }
         _writer.AddUnchanged(entry.Path, line, entry.Status.Size, chunks);
         _context.Skip(1, entry.Status.Size);
         return true;
@@ -200,7 +207,7 @@ internal sealed class DirectoryBackup : IDisposable
     private void StoreFile(WalkEntry entry, ListingEntry? earlier)
     {
         string link = EntryFacts.LinkId(entry.Status, _rootDevice);
-        if (EntryFacts.IsUnchanged(earlier, entry.Status) && AreInPlace(earlier!))
+        if (EntryFacts.IsUnchanged(earlier, entry.Status) && _known.IsUsable(earlier!))
         {
             ListingEntry same = EntryFacts.Entry(entry.Path, entry.Status, _context.Time.GetUtcNow()) with
             {
@@ -215,6 +222,7 @@ internal sealed class DirectoryBackup : IDisposable
             _context.Skip(1, same.Size);
             return;
         }
+        NoteChanged(earlier);
         if (link.Length > 0 && _links.TryGetValue(link, out LinkedFile? first)
             && !EntryFacts.Changed(first.Status, entry.Status))
         {
@@ -234,7 +242,7 @@ internal sealed class DirectoryBackup : IDisposable
             // What shares chunks goes into them in the order of the walk.
             _reads.Flush();
         }
-        if (_reader.Store(entry, earlier, link, AreInPlace) is (ListingEntry stored, WaitingEntry content))
+        if (_reader.Store(entry, earlier, link) is (ListingEntry stored, WaitingEntry content))
         {
             RememberLink(link, entry, stored, content);
         }
@@ -253,36 +261,38 @@ internal sealed class DirectoryBackup : IDisposable
         }
     }
 
-    private bool AreInPlace(ListingEntry earlier)
+    private void NoteKept(KnownLine line)
     {
-        foreach (Segment segment in earlier.Segments)
+        int count = 0;
+        Segment last = default;
+        while (line.Next(out Segment segment))
         {
-            if (!IsInPlace(segment))
-            {
-                return false;
-            }
+            _packUse.Add(segment);
+            last = segment;
+            count++;
         }
-        return true;
+        if (count == 1)
+        {
+            _known.Remember(line.Sha256, last);
+        }
     }
 
-    private bool IsInPlace(Segment segment)
+    private void NoteChanged(ListingEntry? earlier)
     {
-        Segment key = new(segment.Chunk, 0, 0, segment.StoredSize);
-        if (segment.IsHole || key == _lastPresent || _present.Contains(key))
+        if (earlier is { Type: EntryType.File, Size: < ArtifactWriter.SmallFileBytes })
         {
-            return true;
+            _packUse.MayLose(earlier.Segments);
         }
-        if (!_context.Pipeline.Chunks.IsPresent(segment.Chunk, segment.StoredSize))
+    }
+
+    // A file that is not in the tree any more, where it was: it may have been moved.
+    private void NoteGone(ListingEntry entry)
+    {
+        NoteChanged(entry);
+        if (entry.Segments.Length == 1)
         {
-            return false;
+            _known.Remember(System.Text.Encoding.ASCII.GetBytes(entry.Sha256), entry.Segments[0]);
         }
-        if (_present.Count >= MaxRemembered)
-        {
-            _present.Clear();
-        }
-        _present.Add(key);
-        _lastPresent = key;
-        return true;
     }
 
     private void RememberLink(string link, WalkEntry entry, ListingEntry stored, WaitingEntry content)

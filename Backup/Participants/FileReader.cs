@@ -22,14 +22,17 @@ internal sealed class FileReader : IDisposable
     private readonly ArtifactWriter _writer;
     private readonly ParticipantContext _context;
     private readonly WalkCounts _counts;
+    private readonly KnownContent _known;
     private readonly NativeBuffer _small = new(ArtifactWriter.SmallFileBytes);
 
-    internal FileReader(string root, ArtifactWriter writer, ParticipantContext context, WalkCounts counts)
+    internal FileReader(
+        string root, ArtifactWriter writer, ParticipantContext context, WalkCounts counts, KnownContent known)
     {
         _root = root;
         _writer = writer;
         _context = context;
         _counts = counts;
+        _known = known;
     }
 
     /// <summary>
@@ -38,9 +41,7 @@ internal sealed class FileReader : IDisposable
     /// <param name="entry">What the walk met.</param>
     /// <param name="earlier">The previous entry of the path, if there is one.</param>
     /// <param name="link">The link id, "" for none.</param>
-    /// <param name="areInPlace">Tells whether an earlier entry's chunks are all in the store.</param>
-    internal (ListingEntry Entry, WaitingEntry Content)? Store(
-        WalkEntry entry, ListingEntry? earlier, string link, Func<ListingEntry, bool> areInPlace)
+    internal (ListingEntry Entry, WaitingEntry Content)? Store(WalkEntry entry, ListingEntry? earlier, string link)
     {
         WaitingEntry place = _writer.Reserve();
         try
@@ -48,7 +49,7 @@ internal sealed class FileReader : IDisposable
             int file = Open(entry, Show);
             try
             {
-                return Store(new OpenedFile(entry, file, place, link), earlier, areInPlace);
+                return Store(new OpenedFile(entry, file, place, link), earlier);
             }
             finally
             {
@@ -64,8 +65,7 @@ internal sealed class FileReader : IDisposable
     }
 
     /// <summary>The same for a file that is open and has its place; its directory need not be open any more.</summary>
-    internal (ListingEntry Entry, WaitingEntry Content)? Store(
-        OpenedFile opened, ListingEntry? earlier, Func<ListingEntry, bool> areInPlace)
+    internal (ListingEntry Entry, WaitingEntry Content)? Store(OpenedFile opened, ListingEntry? earlier)
     {
         try
         {
@@ -88,7 +88,7 @@ internal sealed class FileReader : IDisposable
                 };
                 bool last = attempt == MaxAttempts;
                 ListingEntry? stored = before.Size < ArtifactWriter.SmallFileBytes
-                    ? StoreSmall(opened, facts, before, earlier, areInPlace, last)
+                    ? StoreSmall(opened, facts, before, earlier, last)
                     : StoreLarge(opened, facts, before, last);
                 if (stored is not null)
                 {
@@ -105,7 +105,7 @@ internal sealed class FileReader : IDisposable
     }
 
     /// <summary>Puts a file that a worker has read into its place.</summary>
-    internal void Store(SmallFile file, ReadOnlySpan<byte> content, Func<ListingEntry, bool> areInPlace)
+    internal void Store(SmallFile file, ReadOnlySpan<byte> content)
     {
         if (file.Failure is not null)
         {
@@ -113,7 +113,7 @@ internal sealed class FileReader : IDisposable
         }
         else if (file.IsRestless)
         {
-            Store(new OpenedFile(file.Entry, file.File, file.Place, Link: ""), file.Earlier, areInPlace);
+            Store(new OpenedFile(file.Entry, file.File, file.Place, Link: ""), file.Earlier);
         }
         else
         {
@@ -123,7 +123,7 @@ internal sealed class FileReader : IDisposable
                 Sha256 = file.Sha256,
             };
             _context.BytesRead += content.Length;
-            Place(file.Entry, file.Place, facts, content, file.Earlier, areInPlace);
+            Place(file.Entry, file.Place, facts, content, file.Earlier);
             _context.Advance(1, 0);
         }
     }
@@ -198,8 +198,7 @@ internal sealed class FileReader : IDisposable
     public void Dispose() => _small.Dispose();
 
     private ListingEntry? StoreSmall(
-        OpenedFile opened, ListingEntry facts, FileStatus before, ListingEntry? earlier,
-        Func<ListingEntry, bool> areInPlace, bool last)
+        OpenedFile opened, ListingEntry facts, FileStatus before, ListingEntry? earlier, bool last)
     {
         string display = Show(opened.Entry);
         Span<byte> content = _small.Span;
@@ -219,24 +218,24 @@ internal sealed class FileReader : IDisposable
             Sha256 = Convert.ToHexStringLower(hash),
             Racy = facts.Racy || changed,
         };
-        return Place(opened.Entry, opened.Place, whole, content, earlier, areInPlace);
+        return Place(opened.Entry, opened.Place, whole, content, earlier);
     }
 
     private ListingEntry Place(
-        WalkEntry entry, WaitingEntry place, ListingEntry whole, ReadOnlySpan<byte> content, ListingEntry? earlier,
-        Func<ListingEntry, bool> areInPlace)
+        WalkEntry entry, WaitingEntry place, ListingEntry whole, ReadOnlySpan<byte> content, ListingEntry? earlier)
     {
         WarnOfLiveDatabase(entry, IsDatabase(content));
         _context.Advance(0, content.Length);
-        if (earlier is { Type: EntryType.File } && earlier.Sha256 == whole.Sha256 && areInPlace(earlier))
+        ImmutableArray<Segment> known = _known.Find(whole, earlier);
+        if (known.IsDefault)
         {
-            // Only touched: the bytes are where they were.
-            whole = whole with { Segments = earlier.Segments };
-            _writer.Fill(place, whole);
+            _writer.FillSmall(place, whole, content);
         }
         else
         {
-            _writer.FillSmall(place, whole, content);
+            // Only touched, moved or copied: the bytes are where they were.
+            whole = whole with { Segments = known };
+            _writer.Fill(place, whole);
         }
         return whole;
     }

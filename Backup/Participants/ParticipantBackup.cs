@@ -70,12 +70,12 @@ internal static class ParticipantBackup
     {
         RefuseWithinStore(directory.Root, context.Store);
         using DirectoryBackup backup = new(directory.Root, RulesOf(directory, context.Store), context);
-        (ArtifactTotals totals, ImmutableArray<ListingChunk> listing) = backup.Run();
+        ArtifactFile artifact = backup.Run(Artifact(directory, context, OneFile(0), []));
         WalkCounts counts = backup.Counts;
         string error = counts.Failed == 0 || directory.UnreadableIsWarning
             ? ""
             : $"{counts.Failed} of {counts.Seen} entries could not be read, the first: {counts.FirstFailure}";
-        return Outcome(Artifact(directory, context, totals, listing), error, context, counts);
+        return Outcome(artifact, error, context, counts);
     }
 
     private static ParticipantOutcome Run(FileParticipant file, ParticipantContext context)
@@ -84,7 +84,8 @@ internal static class ParticipantBackup
         using ArtifactWriter writer = new(context.Pipeline);
         // A symbolic link given as a participant stands for what it points to.
         string real = File.ResolveLinkTarget(file.Path, returnFinalTarget: true)?.FullName ?? file.Path;
-        using FileReader reader = new(real, writer, context, counts);
+        KnownContent known = new(context.Pipeline.Chunks, context.Previous);
+        using FileReader reader = new(real, writer, context, counts, known);
         using PreviousListing previous = new(context.Store, context.Previous);
         byte[] path = Posix.Terminated(real);
         if (!Posix.TryStatus(Posix.CurrentDirectory, path, out FileStatus status, out int error))
@@ -92,9 +93,13 @@ internal static class ParticipantBackup
             throw new PosixException("stat", file.Path, error);
         }
         WalkEntry entry = new([], path, Posix.CurrentDirectory, status);
-        bool stored = status.IsRegular
-            && reader.Store(entry, previous.Find([]), link: "", e => IsInPlace(e, context)) is not null;
-        if (!stored)
+        ListingEntry? earlier = previous.Find([]);
+        if (EntryFacts.IsUnchanged(earlier, status) && known.IsUsable(earlier!))
+        {
+            writer.Fill(writer.Reserve(), earlier! with { LinkId = "" });
+            context.Skip(1, status.Size);
+        }
+        else if (!status.IsRegular || reader.Store(entry, earlier, link: "") is null)
         {
             throw new IOException(
                 counts.FirstFailure.Length > 0 ? counts.FirstFailure : $"{file.Path} is not there, or not a regular file");
@@ -191,9 +196,6 @@ internal static class ParticipantBackup
         ImmutableArray<ListingChunk> listing = writer.Finish();
         return Outcome(Artifact(command, context, OneFile(content.Length), listing), "", context, new WalkCounts());
     }
-
-    private static bool IsInPlace(ListingEntry earlier, ParticipantContext context) =>
-        earlier.Segments.All(s => s.IsHole || context.Pipeline.Chunks.IsPresent(s.Chunk, s.StoredSize));
 
     private static ParticipantOutcome Outcome(
         ArtifactFile artifact, string error, ParticipantContext context, WalkCounts counts) =>

@@ -31,6 +31,12 @@ public sealed record ArtifactFile
     /// <summary>What was counted.</summary>
     [JsonPropertyName("totals")] public required ArtifactTotals Totals { get; init; }
 
+    /// <summary>Chunks of which the listing uses less than half: the next run stores that part anew. Left out when there are
+    /// none.</summary>
+    [JsonPropertyName("sparse")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<string>? Sparse { get; init; }
+
     /// <summary>The chunks that hold the listing, in order.</summary>
     [JsonPropertyName("listing")] public required ImmutableArray<ListingChunk> Listing { get; init; }
 

@@ -23,11 +23,15 @@ internal sealed class ArtifactWriter : IDisposable
 
     // Small files whose bytes are in the pack and not all cut yet, with their place in the pack's stream.
     private readonly Queue<PackedFile> _packed = new();
+    private readonly PackUse? _packUse;
     private long _packEnd;
     private long _packCut;
 
-    internal ArtifactWriter(ContentPipeline pipeline)
+    /// <param name="pipeline">Where content goes.</param>
+    /// <param name="packUse">Told the small files of the listing; null when nobody wants to know.</param>
+    internal ArtifactWriter(ContentPipeline pipeline, PackUse? packUse = null)
     {
+        _packUse = packUse;
         _pipeline = pipeline;
         _listing = new ListingWriter(pipeline, _codec);
         _pack = new ContentStream(pipeline, TakePackChunk);
@@ -188,7 +192,7 @@ internal sealed class ArtifactWriter : IDisposable
         }
         else if (first.Entry is not null && first.Parts.Count == 0)
         {
-            _listing.Add(first.Entry);
+            List(first.Entry);
         }
         else if (first.Entry is not null)
         {
@@ -197,8 +201,20 @@ internal sealed class ArtifactWriter : IDisposable
             {
                 segments.Add(part.ToSegment(_pipeline));
             }
-            _listing.Add(first.Entry with { Segments = segments.MoveToImmutable() });
+            List(first.Entry with { Segments = segments.MoveToImmutable() });
         }
+    }
+
+    private void List(ListingEntry entry)
+    {
+        if (_packUse is not null && entry.Size < SmallFileBytes)
+        {
+            foreach (Segment segment in entry.Segments)
+            {
+                _packUse.Add(segment);
+            }
+        }
+        _listing.Add(entry);
     }
 
     private void TakePackChunk(ChunkTicket ticket)

@@ -20,6 +20,34 @@ internal sealed class ChunkCodec : IDisposable
     private NativeBuffer? _file;
     private NativeBuffer? _content;
 
+    /// <summary>The content bytes that the file of a chunk states; -1 when it cannot be read.</summary>
+    internal static long ContentSize(BackupStore store, ChunkId id)
+    {
+        string path = BackupStore.ChunkPath(store.ChunksDirectory, id);
+        int file = Posix.TryOpen(
+            Posix.CurrentDirectory, Posix.Terminated(path), Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
+        if (file < 0)
+        {
+            return -1;
+        }
+        try
+        {
+            // A frame's header has at most 18 bytes (RFC 8878, 3.1.1.1, with the magic number).
+            Span<byte> header = stackalloc byte[18];
+            return Zstd.ContentSize(header[..Posix.ReadFully(file, header, 0, path)]);
+        }
+        catch (PosixException)
+        {
+            // Whoever needs the content meets the same and reports it.
+            return -1;
+        }
+        finally
+        {
+            // Opened for reading: closing loses nothing.
+            _ = Libc.Close(file);
+        }
+    }
+
     /// <summary>Makes the bytes of the chunk's file.</summary>
     /// <returns>The buffer that begins with them, valid until the next call, and how many they are.</returns>
     internal (NativeBuffer File, int Length) Encode(ReadOnlySpan<byte> content)

@@ -10,7 +10,14 @@ internal ref struct KnownLine
 {
     private ReadOnlySpan<byte> _segments;
 
-    private KnownLine(ReadOnlySpan<byte> segments) => _segments = segments;
+    private KnownLine(ReadOnlySpan<byte> sha256, ReadOnlySpan<byte> segments)
+    {
+        Sha256 = sha256;
+        _segments = segments;
+    }
+
+    /// <summary>The hash of the content, in hexadecimal digits; empty when the line has none.</summary>
+    internal ReadOnlySpan<byte> Sha256 { get; }
 
     /// <summary>Reads a line that begins with the identity of a file.</summary>
     /// <param name="line">The whole line.</param>
@@ -38,7 +45,8 @@ internal ref struct KnownLine
         {
             return false;
         }
-        known = new KnownLine(rest[(at + 8)..^2]);
+        ReadOnlySpan<byte> sha256 = rest.StartsWith(",\"sha256\":\""u8) && at > 11 ? rest[11..(at - 1)] : default;
+        known = new KnownLine(sha256, rest[(at + 8)..^2]);
         return true;
     }
 

@@ -17,8 +17,14 @@ internal sealed class PreviousListing : IDisposable
     // The path of the current line, once somebody had to know it.
     private byte[]? _path;
 
-    internal PreviousListing(BackupStore store, ArtifactFile? artifact)
+    private readonly Action<ListingEntry>? _gone;
+
+    /// <param name="store">The store whose chunks hold the listing.</param>
+    /// <param name="artifact">What names those chunks; null for a listing of nothing.</param>
+    /// <param name="gone">Told of files that nobody asks for: they are not in the tree any more.</param>
+    internal PreviousListing(BackupStore store, ArtifactFile? artifact, Action<ListingEntry>? gone = null)
     {
+        _gone = gone;
         if (artifact is not null)
         {
             _codec = new ChunkCodec();
@@ -40,7 +46,12 @@ internal sealed class PreviousListing : IDisposable
             return default;
         }
         // Almost always the line behind the last answer is the one, and no path need be looked at.
-        bool found = _isAnswered && TryAdvance() && _lines.Current.StartsWith(identity);
+        bool found = false;
+        if (_isAnswered)
+        {
+            _isAnswered = false;
+            found = TryAdvance() && _lines.Current.StartsWith(identity);
+        }
         if (!found)
         {
             found = GoTo(path) && _lines.Current.StartsWith(identity);
@@ -52,11 +63,11 @@ internal sealed class PreviousListing : IDisposable
     /// <summary>The earlier entry of a path, or null. Paths must be asked for in order.</summary>
     internal ListingEntry? Find(byte[] path)
     {
-        _isAnswered = false;
         if (!GoTo(path))
         {
             return null;
         }
+        _isAnswered = true;
         try
         {
             ListingEntry entry = ListingReader.Parse(_lines!, out bool isMore);
@@ -69,14 +80,37 @@ internal sealed class PreviousListing : IDisposable
         }
     }
 
+    /// <summary>Passes over what is left, when nothing more will be asked for.</summary>
+    internal void Finish()
+    {
+        try
+        {
+            _started = _lines is null || _started || Advance();
+            while (_lines is not null && _gone is not null && !_ended)
+            {
+                PassOn();
+            }
+        }
+        catch (BackupException e)
+        {
+            GiveUp(e);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _codec?.Dispose();
 
     private ListingEntry WithRest(ListingEntry entry)
     {
-        while (entry.Segments.Length % ListingWriter.MaxSegmentsPerLine == 0 && entry.Segments.Length > 0 && Advance()
-            && ComparePath(entry.Path) == 0)
+        while (entry.Segments.Length % ListingWriter.MaxSegmentsPerLine == 0 && entry.Segments.Length > 0)
         {
+            // The line behind is another entry's, or continues this one.
+            _isAnswered = false;
+            if (!Advance() || ComparePath(entry.Path) != 0)
+            {
+                break;
+            }
+            _isAnswered = true;
             entry = entry with
             {
                 Segments = entry.Segments.AddRange(ListingReader.Parse(_lines!, out _).Segments),
@@ -102,7 +136,7 @@ internal sealed class PreviousListing : IDisposable
             int order = -1;
             while (!_ended && (order = ComparePath(path)) < 0)
             {
-                Advance();
+                PassOn();
             }
             return order == 0;
         }
@@ -111,6 +145,21 @@ internal sealed class PreviousListing : IDisposable
             GiveUp(e);
             return false;
         }
+    }
+
+    // The line lies before whatever will be asked for.
+    private void PassOn()
+    {
+        if (!_isAnswered && _gone is not null)
+        {
+            ListingEntry entry = ListingReader.Parse(_lines!, out bool isMore);
+            if (!isMore && entry.Type == EntryType.File)
+            {
+                _gone(entry);
+            }
+        }
+        _isAnswered = false;
+        Advance();
     }
 
     private bool TryAdvance()
