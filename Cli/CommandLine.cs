@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using Backupd.Backup;
 using Backupd.Cli.Client;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Terminal;
 using Backupd.Cli.Verbs;
 
 namespace Backupd.Cli;
@@ -38,7 +39,9 @@ public static class CommandLine
     /// <returns>The exit code.</returns>
     public static Task<int> RunAsync(string[] arguments)
     {
-        CliContext context = new(Version, Places.OfUser(), Console.Out, Console.Error, TimeProvider.System);
+        CliContext context = new(
+            Version, Places.OfUser(), StandardWriter.ForResults(Console.Out), StandardWriter.ForMessages(Console.Error),
+            TimeProvider.System);
         return RunAsync(arguments, context);
     }
 

@@ -10,6 +10,7 @@ internal sealed class ExistingEntries
     private readonly EntryMetadata? _metadata;
     private readonly RestoreTally _tally;
     private readonly CancellationToken _cancellation;
+    private byte[] _buffer = [];
 
     /// <param name="content">Gives what would be written.</param>
     /// <param name="metadata">Sets the metadata of what is the same; null to compare and change nothing.</param>
@@ -68,7 +69,6 @@ internal sealed class ExistingEntries
 
     private bool HasContent(int file, ListingEntry entry, string display)
     {
-        byte[] buffer = new byte[Math.Min(entry.Size, Chunker.MaxBytes)];
         long position = 0;
         foreach (Segment segment in entry.Segments)
         {
@@ -78,7 +78,12 @@ internal sealed class ExistingEntries
                 // Rare, and reading zeros to find that they are zeros is not worth it: written anew.
                 return false;
             }
-            Span<byte> existing = buffer.AsSpan(0, (int)segment.Length);
+            if (_buffer.Length < segment.Length)
+            {
+                // Kept for the files that follow. Of the largest size: a smaller one would soon have to grow.
+                _buffer = new byte[Chunker.MaxBytes];
+            }
+            Span<byte> existing = _buffer.AsSpan(0, (int)segment.Length);
             if (Posix.ReadFully(file, existing, position, display) < existing.Length
                 || !existing.SequenceEqual(_content.Read(segment, entry)))
             {

@@ -25,12 +25,16 @@ internal sealed class FileRestorer : IDisposable
     private readonly ContentReader _content;
     private readonly ExistingEntries _existing;
     private readonly BlockWriter _writer;
+    private readonly Action? _tick;
     private readonly string _temporaryStart = $".backupd-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}-";
     private long _made;
 
-    internal FileRestorer(RestoreSetting setting)
+    /// <param name="setting">Of the restore.</param>
+    /// <param name="tick">Called after each piece of a file; null on a worker, whose progress others tell.</param>
+    internal FileRestorer(RestoreSetting setting, Action? tick = null)
     {
         _setting = setting;
+        _tick = tick;
         _content = new ContentReader(setting.Store);
         _existing = new ExistingEntries(_content, setting.Metadata, setting.Tally, setting.Cancellation);
         _writer = new BlockWriter(setting.Direct);
@@ -38,14 +42,24 @@ internal sealed class FileRestorer : IDisposable
 
     /// <summary>Makes an entry what was backed up; one that is the same already is left in place. Stored data that is
     /// damaged is noted in the tally, and so is what this process cannot make; the entry is left as it was.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="parent">The open directory that holds it.</param>
+    /// <param name="name">Its name there.</param>
+    /// <param name="display">Its path, for messages.</param>
+    /// <param name="beforePlace">Called when all of it is written, before it takes its place, or when it is there
+    /// already.</param>
     /// <returns>Whether the entry is there now.</returns>
-    internal bool Restore(ListingEntry entry, int parent, byte[] name, string display)
+    internal bool Restore(ListingEntry entry, int parent, byte[] name, string display, Action? beforePlace = null)
     {
         try
         {
-            if (!_setting.Overwrite || !_existing.IsSame(entry, parent, name, display))
+            if (_setting.Overwrite && _existing.IsSame(entry, parent, name, display))
             {
-                Replace(entry, parent, name, display);
+                beforePlace?.Invoke();
+            }
+            else
+            {
+                Replace(entry, parent, name, display, beforePlace);
             }
             _setting.Tally.AddEntry(entry.Type == EntryType.File);
             return true;
@@ -72,7 +86,7 @@ internal sealed class FileRestorer : IDisposable
         _writer.Dispose();
     }
 
-    private void Replace(ListingEntry entry, int parent, byte[] name, string display)
+    private void Replace(ListingEntry entry, int parent, byte[] name, string display, Action? beforePlace)
     {
         byte[] temporary = Posix.Terminated(
             _temporaryStart + (_made++).ToString(CultureInfo.InvariantCulture));
@@ -87,6 +101,7 @@ internal sealed class FileRestorer : IDisposable
             {
                 MakeNode(entry, parent, temporary, display);
             }
+            beforePlace?.Invoke();
             Place(entry, parent, temporary, name, display);
             placed = true;
         }
@@ -138,6 +153,7 @@ internal sealed class FileRestorer : IDisposable
                     _writer.Write(_content.Read(segment, entry));
                 }
                 _setting.Tally.AddBytes(segment.Length);
+                _tick?.Invoke();
             }
             _writer.End(entry.Size);
             _setting.Metadata.Apply(file, entry, display);

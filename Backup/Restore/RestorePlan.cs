@@ -74,17 +74,27 @@ internal sealed record RestorePlan
         foreach (ParticipantResult participant in chosen)
         {
             ArtifactFile artifact = catalog.Artifact(run, participant.Name);
-            // Two sources of the same base name: the participants' own names, which are unique, tell them apart.
-            string name = taken.Add(artifact.Name) ? artifact.Name : participant.Name;
+            string name = FreeName(artifact.Name, participant.Name, taken);
             if (name is "" or "." or ".." || name.AsSpan().ContainsAny('/', '\0'))
             {
                 throw new BackupException(
                     BackupFault.RunDamaged, $"the artifact of {participant.Name} wants to be restored as \"{name}\"");
             }
-            taken.Add(name);
             trees.Add(new PlannedTree(artifact, Path.Combine(targetDirectory, name), Selection: null));
         }
         return trees.ToImmutable();
+    }
+
+    // Two sources of the same base name: the participants' own names tell them apart, unless one of those is another
+    // source's base name.
+    private static string FreeName(string baseName, string participant, HashSet<string> taken)
+    {
+        string name = taken.Contains(baseName) ? participant : baseName;
+        for (int i = 2; !taken.Add(name); i++)
+        {
+            name = $"{participant}-{i}";
+        }
+        return name;
     }
 
     // A pass over the listings of its own: that nothing matches, or how much does, is known before the first write.
@@ -130,7 +140,7 @@ internal sealed record RestorePlan
 internal sealed record PlannedTree(ArtifactFile Artifact, string Target, RestoreSelection? Selection)
 {
     /// <summary>Files beside a restored database that must not stay: its log would be played into the restored one and
-    /// break it.</summary>
+    /// break it. They go once the restored one is ready to take its place, for until then they belong to what is there.</summary>
     internal IEnumerable<string> LogsBeside => Artifact.Kind == "sqlite"
         ? [Target + "-wal", Target + "-shm", Target + "-journal"]
         : [];

@@ -46,6 +46,9 @@ internal sealed class RestoreWorkers : IDisposable
         }
     }
 
+    /// <summary>Tells how far all of the work is; for the restore's own thread, where it writes something itself.</summary>
+    internal void Tick() => _tick();
+
     /// <summary>Waits for everything that was added.</summary>
     internal void Flush()
     {

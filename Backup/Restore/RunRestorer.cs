@@ -90,12 +90,8 @@ public sealed class RunRestorer
         using RestoreWorkers workers = new(setting, () => reading.Advance(tally.Bytes, plan.Bytes));
         foreach (PlannedTree tree in plan.Trees)
         {
-            foreach (string log in tree.LogsBeside)
-            {
-                File.Delete(log);
-            }
             using ListingReader listing = new(Store, tree.Artifact);
-            using TreeWriter writer = new(Posix.Number(target), tree.Target, setting, workers);
+            using TreeWriter writer = new(Posix.Number(target), tree, setting, workers);
             writer.Write(tree.Entries(listing));
         }
         if (Libc.SyncFs(Posix.Number(target)) != 0)

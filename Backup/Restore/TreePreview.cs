@@ -97,7 +97,7 @@ internal sealed class TreePreview : IDisposable
             parent!.Value, name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out int error);
         if (file < 0)
         {
-            throw new PosixException("open the directory", Show(entry), error);
+            throw TreeWriter.CannotEnter(Show(entry), error);
         }
         _above.Push(new SeenDirectory(file, entry.Path));
         return RestoreAction.Same;

@@ -13,7 +13,7 @@ namespace Backupd.Backup.Restore;
 internal sealed class TreeWriter : IDisposable
 {
     private readonly int _target;
-    private readonly string _root;
+    private readonly PlannedTree _tree;
     private readonly byte[] _rootName;
     private readonly RestoreSetting _setting;
     private readonly RestoreWorkers _workers;
@@ -24,17 +24,17 @@ internal sealed class TreeWriter : IDisposable
     private bool _isDone;
 
     /// <param name="target">The open directory that receives the tree.</param>
-    /// <param name="root">The path of the tree to be; its last component is its name in <paramref name="target"/>.</param>
+    /// <param name="tree">The tree to be; the last component of its path is its name in <paramref name="target"/>.</param>
     /// <param name="setting">Of the restore.</param>
     /// <param name="workers">Write the files.</param>
-    internal TreeWriter(int target, string root, RestoreSetting setting, RestoreWorkers workers)
+    internal TreeWriter(int target, PlannedTree tree, RestoreSetting setting, RestoreWorkers workers)
     {
         _target = target;
-        _root = root;
-        _rootName = Posix.Terminated(Path.GetFileName(root));
+        _tree = tree;
+        _rootName = Posix.Terminated(Path.GetFileName(tree.Target));
         _setting = setting;
         _workers = workers;
-        _restorer = new FileRestorer(setting);
+        _restorer = new FileRestorer(setting, workers.Tick);
     }
 
     /// <summary>Writes everything and waits until it is written.</summary>
@@ -60,7 +60,7 @@ internal sealed class TreeWriter : IDisposable
             }
             else
             {
-                _restorer.Restore(entry, directory, name, Show(entry));
+                _restorer.Restore(entry, directory, name, Show(entry), parent is null ? RemoveLogs : null);
             }
         }
         while (_path.Count > 0)
@@ -128,7 +128,7 @@ internal sealed class TreeWriter : IDisposable
             directory, name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out int openError);
         if (file < 0)
         {
-            throw new PosixException("open the directory", Show(entry), openError);
+            throw CannotEnter(Show(entry), openError);
         }
         TargetDirectory entered = new(file, entry, parent, Finish);
         lock (_open)
@@ -137,6 +137,14 @@ internal sealed class TreeWriter : IDisposable
         }
         _path.Push(entered);
     }
+
+    /// <summary>Says why a name that exists cannot be used as the directory that it would be.</summary>
+    internal static Exception CannotEnter(string display, int error) =>
+        error is Errno.NotDirectory or Errno.TooManyLinks
+            ? new BackupException(
+                BackupFault.InputInvalid,
+                $"{display} is no directory (a file or a link, perhaps) and would become one; move it away first")
+            : new PosixException("open the directory", display, error);
 
     // On whichever thread was the last to use the directory.
     private void Finish(TargetDirectory directory)
@@ -186,9 +194,17 @@ internal sealed class TreeWriter : IDisposable
         return false;
     }
 
+    private void RemoveLogs()
+    {
+        foreach (string log in _tree.LogsBeside)
+        {
+            File.Delete(log);
+        }
+    }
+
     private static BackupException Hostile(ListingEntry entry, string why) =>
         new(BackupFault.RunDamaged, $"the listing holds an entry that cannot be restored, {entry.DisplayPath}: {why}");
 
     private string Show(ListingEntry entry) =>
-        entry.Path.Length == 0 ? _root : $"{_root}/{Encoding.UTF8.GetString(entry.Path)}";
+        entry.Path.Length == 0 ? _tree.Target : $"{_tree.Target}/{Encoding.UTF8.GetString(entry.Path)}";
 }

@@ -174,7 +174,7 @@ public sealed class BackupSupervisor : IDisposable
         ReadProgress reading = new(progress, run: null, RunPhase.Validate, $"reading {Store.Directory}", _time);
         return OnDisk(() =>
         {
-            RepairOutcome outcome = new StoreRepair(Catalog, _time, reading.Advance, cancellation).Run();
+            RepairOutcome outcome = new StoreRepair(Catalog, _time, reading.Step, cancellation).Run();
             reading.End();
             return outcome;
         });

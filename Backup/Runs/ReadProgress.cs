@@ -11,6 +11,7 @@ internal sealed class ReadProgress
     private ProgressSnapshot _snapshot;
     private long _publishedAt;
     private long _lastDone;
+    private long _lastTotal;
 
     /// <param name="cell">Where to publish; null for nowhere.</param>
     /// <param name="run">The run that is read; null for a whole store.</param>
@@ -38,16 +39,16 @@ internal sealed class ReadProgress
         _cell?.Publish(_snapshot);
     }
 
-    /// <summary>Tells how far the work on the current participant is.</summary>
+    /// <summary>Tells how far the work is.</summary>
     internal void Advance(long done, long total)
     {
         if (_cell is null)
         {
             return;
         }
-        // A new participant begins again at 0.
         long step = Math.Max(0, done - _lastDone);
         _lastDone = done;
+        _lastTotal = total;
         _throughput.Add(step, step);
         if (IsTooEarly())
         {
@@ -78,6 +79,9 @@ internal sealed class ReadProgress
         _cell?.PublishEnding(
             _snapshot with
             {
+                // What came after the last one that was published counts, too.
+                BytesDone = _lastTotal > 0 ? _lastDone : _snapshot.BytesDone,
+                BytesTotal = _lastTotal > 0 ? _lastTotal : _snapshot.BytesTotal,
                 Active = false,
                 Status = RunStatus.Completed,
                 Phase = RunPhase.Done,

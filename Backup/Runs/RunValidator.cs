@@ -15,10 +15,12 @@ internal sealed class RunValidator
     private readonly CancellationToken _cancellation;
     private readonly bool _quick;
     private readonly List<string> _damage = [];
+    private long _bytes;
+    private long _bytesBefore;
 
     /// <param name="catalog">Of the store.</param>
     /// <param name="time">For the scratch copy of a database.</param>
-    /// <param name="advance">Told stored bytes read and to be read.</param>
+    /// <param name="advance">Told content bytes that are checked and to be checked.</param>
     /// <param name="quick">Chunks of content need only be there with their size; they are not read, and databases are not
     /// checked.</param>
     /// <param name="cancellation">Stops between chunks.</param>
@@ -38,18 +40,20 @@ internal sealed class RunValidator
     {
         CheckSums(run);
         using WorkerPool workers = new(Environment.ProcessorCount);
+        _bytes = participants.SelectMany(p => p.Artifacts).Sum(a => a.SizeBytes);
         foreach (ParticipantResult participant in participants)
         {
             foreach (ArtifactResult artifact in participant.Artifacts)
             {
                 try
                 {
-                    CheckArtifact(run, participant, workers);
+                    CheckArtifact(run, participant, artifact.SizeBytes, workers);
                 }
                 catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
                 {
                     _damage.Add($"{artifact.LogicalName}: {e.Message}");
                 }
+                _bytesBefore += artifact.SizeBytes;
             }
         }
         if (_damage.Count > 0)
@@ -123,7 +127,7 @@ internal sealed class RunValidator
         }
     }
 
-    private void CheckArtifact(BackupRun run, ParticipantResult participant, WorkerPool workers)
+    private void CheckArtifact(BackupRun run, ParticipantResult participant, long size, WorkerPool workers)
     {
         ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
         Dictionary<ChunkId, ChunkUse> uses = CollectChunks(artifact);
@@ -132,7 +136,9 @@ internal sealed class RunValidator
         void Tell()
         {
             _cancellation.ThrowIfCancellationRequested();
-            _advance(Interlocked.Read(ref read), total);
+            // What is read are stored bytes, known for this artifact alone; what all of them hold is known before.
+            double share = total == 0 ? 0 : (double)Interlocked.Read(ref read) / total;
+            _advance(_bytesBefore + (long)(share * size), _bytes);
         }
         DamagedChunks damaged = new();
         if (_quick)

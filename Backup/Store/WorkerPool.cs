@@ -36,17 +36,35 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>Queues work; while the queue is full, calls <paramref name="tick"/> about ten times a second.</summary>
+    /// <summary>Queues work; while the queue is full, calls <paramref name="tick"/> about ten times a second. Throws the
+    /// first failure of earlier work, and queues nothing then.</summary>
     internal void Queue(Action<ChunkCodec> work, Action tick)
     {
         lock (_progress)
         {
+            _failure?.Throw();
             _open++;
         }
-        while (!_queue.TryAdd(work, TickMs))
+        bool isQueued = false;
+        try
         {
-            ThrowIfFailed();
-            tick();
+            while (!_queue.TryAdd(work, TickMs))
+            {
+                ThrowIfFailed();
+                tick();
+            }
+            isQueued = true;
+        }
+        finally
+        {
+            if (!isQueued)
+            {
+                // No worker will ever end it, and whoever waits for all of them would wait for ever.
+                lock (_progress)
+                {
+                    _open--;
+                }
+            }
         }
     }
 

@@ -120,7 +120,8 @@ public sealed class ProgressDisplay
         _drawnAt = _time.GetTimestamp();
         string size = progress.BytesDone is long done and > 0 ? $", {Units.Bytes(done)}" : "";
         string message = Units.Printable(progress.Message);
-        _output.WriteLine($"{progress.RunId} {progress.OverallPercent,3}% {message}{size}");
+        string run = progress.RunId.Length > 0 ? progress.RunId + " " : "";
+        _output.WriteLine($"{run}{progress.OverallPercent,3}% {message}{size}");
         _output.Flush();
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Security.Cryptography;
 using Backupd.Cli.Configuration;
 using Backupd.Protocol.Server;
@@ -35,14 +36,22 @@ internal static class TokenVerb
             Required = true,
         };
         role.AcceptOnlyFromAmong([.. Roles.Keys]);
-        Option<int> days = new("--days") { Description = "How long it is valid", HelpName = "N", Required = true };
-        days.Validators.Add(result =>
+        Option<int> days = new("--days")
         {
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() is < 1 or > 3660)
+            Description = "How long it is valid",
+            HelpName = "N",
+            Required = true,
+            CustomParser = result =>
             {
-                result.AddError("--days must be from 1 to 3660");
-            }
-        });
+                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+                    || count is < 1 or > 3660)
+                {
+                    result.AddError("--days must be a number from 1 to 3660");
+                }
+                return count;
+            },
+        };
         Option<string> name = new("--name")
         {
             Description = "Who it is for; shows in the daemon's log",

@@ -63,6 +63,8 @@ public sealed class CommandLineTests
     [DataRow("token", "new")]
     [DataRow("token", "new", "--role", "boss", "--days", "1")]
     [DataRow("token", "new", "--role", "admin", "--days", "0")]
+    [DataRow("token", "new", "--role", "admin", "--days", "few")]
+    [DataRow("token", "new", "--role", "admin", "--days", "99999999999")]
     [DataRow("status", "--addr", "nowhere")]
     public async Task What_cannot_be_understood_exits_2_and_says_why(params string[] arguments)
     {
