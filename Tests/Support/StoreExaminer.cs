@@ -34,6 +34,28 @@ internal sealed class StoreExaminer(string path)
     /// <summary>Every file below <c>chunks</c>.</summary>
     public HashSet<string> Chunks => FilesBelow("chunks");
 
+    /// <summary>Names of the chunks that runs need, those of their listings among them.</summary>
+    public HashSet<string> ChunksOf(IEnumerable<string> runs)
+    {
+        RunCatalog catalog = new(BackupStore.Open(path));
+        HashSet<string> names = [];
+        foreach (string run in runs)
+        {
+            Assert.IsTrue(RunId.TryParse(run, out RunId id), $"{run} is no run");
+            BackupRun read = catalog.Get(id);
+            foreach (string participant in read.Participants.Where(p => !p.Artifacts.IsEmpty).Select(p => p.Name))
+            {
+                names.UnionWith(catalog.Artifact(read, participant).Listing.Select(c => c.Chunk));
+                names.UnionWith(
+                    catalog.Entries(read, participant)
+                        .SelectMany(e => e.Segments)
+                        .Where(s => !s.IsHole)
+                        .Select(s => s.Chunk.ToString()));
+            }
+        }
+        return names;
+    }
+
     /// <summary>How far a run had come that was cut off since the last look at <see cref="Completed"/>.</summary>
     /// <param name="completedBefore">How many runs there were.</param>
     public CutPhase PhaseOfCut(int completedBefore)

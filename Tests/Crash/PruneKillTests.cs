@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Crash;
+
+/// <summary>The published binary is killed while it prunes or deletes: at random moments, and in chosen system calls.</summary>
+[TestClass]
+public sealed class PruneKillTests
+{
+    private const int Seed = 20_261_125;
+    private const int Rounds = 110;
+    private const int RoundsPerClock = 10;
+
+    // What a prune of eight runs removes.
+    private static readonly int[] Removed = [0, 1, 2, 3, 4, 5];
+
+    private readonly Random _random = new(Seed);
+    private readonly int[] _phases = new int[Enum.GetValues<PrunePhase>().Length];
+    private TimeSpan _whole;
+
+    public TestContext TestContext { get; set; } = null!;
+
+    private string Counts => string.Join(", ", Enum.GetValues<PrunePhase>().Select(p => $"{p} {_phases[(int)p]}"));
+
+    [TestMethod]
+    public async Task Killed_at_any_moment_a_prune_has_lost_nothing_and_the_next_one_ends_its_work()
+    {
+        using PruneStore store = await PruneStore.MakeAsync();
+        int hits = 0;
+        for (int round = 0; round < Rounds; round++)
+        {
+            if (round % RoundsPerClock == 0)
+            {
+                // How long one takes here and now, on a machine that others use too.
+                _whole = await MeasureAsync(store);
+            }
+            // Nothing happens while the program starts, which is a third of the time.
+            TimeSpan moment = _whole * (0.3 + (0.75 * _random.NextDouble()));
+            string name = $"seed {Seed}, round {round}, killed after {moment.TotalMilliseconds:F1} ms";
+            bool now = round % 3 > 0;
+            string path = await store.CopyToDiskAsync();
+            KillOutcome killed = await Killing.After(moment, Shell.Binary, PruneCopy.Prune(path, now));
+            using PruneCopy copy = new(store, await store.TakeToMemoryAsync(path), now, name);
+            PrunePhase phase = copy.Phase();
+            Assert.AreEqual(killed.Hit ? Killing.Code : 0, killed.Outcome.Code, $"{name}: {killed.Outcome}");
+            Assert.IsTrue(killed.Hit || phase == PrunePhase.Done, $"{name}: it ended in phase {phase}");
+            hits += killed.Hit && phase != PrunePhase.Done ? 1 : 0;
+            _phases[(int)phase]++;
+            await copy.AssertNothingLostAsync(Removed);
+            await copy.AssertMendedAsync(backupFirst: round % 2 > 0);
+        }
+        string counts = $"seed {Seed}: {hits} of {Rounds} kills hit: {Counts}";
+        TestContext.WriteLine(counts);
+        Assert.IsGreaterThanOrEqualTo(50, hits, counts);
+        AssertEveryPhase(counts);
+    }
+
+    [TestMethod]
+    public async Task Killed_in_any_call_that_changes_the_store_a_prune_has_lost_nothing()
+    {
+        using PruneStore store = await PruneStore.MakeAsync();
+        int points = 0;
+        // Each removes half a dozen runs and some forty chunks: all calls would be hundreds.
+        foreach ((string call, int step) in ((string, int)[])
+            [("renameat", 5), ("fsync", 8), ("unlinkat", 8), ("unlink", 4), ("rmdir", 2), ("mkdir", 12)])
+        {
+            points += await KillInEachAsync(store, call, step, PruneCopy.Prune, Removed);
+        }
+        string counts = $"{points} points: {Counts}";
+        TestContext.WriteLine(counts);
+        Assert.IsInRange(40, 70, points, counts);
+        AssertEveryPhase(counts);
+    }
+
+    [TestMethod]
+    public async Task Killed_in_any_call_that_changes_the_store_a_deletion_has_lost_nothing()
+    {
+        const int victim = 6;
+        using PruneStore store = await PruneStore.MakeAsync();
+        int points = 0;
+        foreach (string call in (string[])["renameat", "fsync", "unlink", "rmdir"])
+        {
+            points += await KillInEachAsync(
+                store, call, 1, (path, _) => ["delete", $"{path}/{store.Runs[victim]}"], [victim]);
+        }
+        string counts = $"{points} points: {Counts}";
+        TestContext.WriteLine(counts);
+        Assert.IsGreaterThanOrEqualTo(7, points, counts);
+        Assert.IsGreaterThan(0, _phases[(int)PrunePhase.NothingMoved], counts);
+        Assert.IsGreaterThan(0, _phases[(int)PrunePhase.RunsInTrash], counts);
+    }
+
+    // Every so manieth of the calls, until the command survives because it makes no more of them.
+    private async Task<int> KillInEachAsync(
+        PruneStore store, string call, int step, Func<string, bool, string[]> command, int[] going)
+    {
+        for (int point = 0; ; point++)
+        {
+            int when = 1 + (point * step);
+            string name = $"killed in {call} number {when}";
+            bool now = point % 2 == 0;
+            string path = await store.CopyToMemoryAsync();
+            TracedOutcome traced = await Strace.Kill(call, when, [Shell.Binary, .. command(path, now)]);
+            using PruneCopy copy = new(store, path, now, name);
+            PrunePhase phase = copy.Phase();
+            bool isHit = traced.Outcome.Code == Killing.Code;
+            Assert.IsTrue(isHit || (traced.Outcome.Code == 0 && traced.Fired == 0), $"{name}: {traced.Outcome}");
+            await copy.AssertNothingLostAsync(going);
+            await copy.AssertMendedAsync(backupFirst: point % 4 > 1);
+            if (!isHit)
+            {
+                Assert.AreEqual(PrunePhase.Done, phase, name);
+                return point;
+            }
+            _phases[(int)phase]++;
+        }
+    }
+
+    private static async Task<TimeSpan> MeasureAsync(PruneStore store)
+    {
+        string path = await store.CopyToDiskAsync();
+        string[] prune = PruneCopy.Prune(path, now: true);
+        Stopwatch clock = Stopwatch.StartNew();
+        await Shell.Ok(Shell.Binary, prune);
+        TimeSpan whole = clock.Elapsed;
+        using PruneCopy copy = new(store, await store.TakeToMemoryAsync(path), now: true, "undisturbed");
+        Assert.AreEqual(PrunePhase.Done, copy.Phase());
+        return whole;
+    }
+
+    private void AssertEveryPhase(string counts)
+    {
+        foreach (PrunePhase phase in Enum.GetValues<PrunePhase>().Where(p => p != PrunePhase.Done))
+        {
+            Assert.IsGreaterThan(0, _phases[(int)phase], counts);
+        }
+    }
+}
