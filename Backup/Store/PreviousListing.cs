@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Backupd.Backup.Store;
 
 /// <summary>
@@ -74,15 +76,16 @@ internal sealed class PreviousListing : IDisposable
 
     private ListingEntry WithRest(ListingEntry entry)
     {
-        while (entry.Segments.Length % ListingWriter.MaxSegmentsPerLine == 0 && entry.Segments.Length > 0 && Advance()
-            && ComparePath(entry.Path) == 0)
+        if (entry.Segments.Length != ListingWriter.MaxSegmentsPerLine)
         {
-            entry = entry with
-            {
-                Segments = entry.Segments.AddRange(ListingReader.Parse(_lines!, out _).Segments),
-            };
+            return entry;
         }
-        return entry;
+        ImmutableArray<Segment>.Builder segments = entry.Segments.ToBuilder();
+        while (segments.Count % ListingWriter.MaxSegmentsPerLine == 0 && Advance() && ComparePath(entry.Path) == 0)
+        {
+            segments.AddRange(ListingReader.Parse(_lines!, out _).Segments);
+        }
+        return entry with { Segments = segments.DrainToImmutable() };
     }
 
     // Stands on the first line of a path afterwards, or on the first line behind it.

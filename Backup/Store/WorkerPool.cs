@@ -43,10 +43,25 @@ internal sealed class WorkerPool : IDisposable
         {
             _open++;
         }
-        while (!_queue.TryAdd(work, TickMs))
+        bool isQueued = false;
+        try
         {
-            ThrowIfFailed();
-            tick();
+            while (!(isQueued = _queue.TryAdd(work, TickMs)))
+            {
+                ThrowIfFailed();
+                tick();
+            }
+        }
+        finally
+        {
+            if (!isQueued)
+            {
+                // Nobody will do it, and nobody may wait for it.
+                lock (_progress)
+                {
+                    _open--;
+                }
+            }
         }
     }
 
