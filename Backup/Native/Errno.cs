@@ -9,6 +9,7 @@ internal static class Errno
     internal const int Interrupted = 4;
     internal const int Io = 5;
     internal const int NoDeviceOrAddress = 6;
+    internal const int TooLong = 7;
     internal const int TryAgain = 11;
     internal const int Access = 13;
     internal const int Exists = 17;

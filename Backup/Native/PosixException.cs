@@ -12,6 +12,14 @@ internal sealed class PosixException : IOException
         Reason = Marshal.GetPInvokeErrorMessage(errno);
     }
 
+    /// <summary>The program's own reason, where no call failed.</summary>
+    internal PosixException(string operation, string path, int errno, string reason)
+        : base($"cannot {operation} {path}: {reason}")
+    {
+        Error = errno;
+        Reason = reason;
+    }
+
     /// <summary>The error number, see <see cref="Errno"/>.</summary>
     internal int Error { get; }
 

@@ -32,8 +32,11 @@ internal readonly struct XattrPlace
 /// <summary>Extended attributes. Access control lists and file capabilities are among them.</summary>
 internal static unsafe class Xattrs
 {
+    // A line of the listing holds them all, in Base64, and must fit into a chunk. Some file systems let anybody set more.
+    private const int MaxBytes = 1024 * 1024;
+
     /// <summary>All attributes, by name. A file system without them gives none.</summary>
-    /// <exception cref="PosixException">They could not be read.</exception>
+    /// <exception cref="PosixException">They could not be read, or are more than a listing can hold.</exception>
     internal static ImmutableArray<Xattr> Read(XattrPlace place, string display)
     {
         // Most files have none, and are asked at every backup.
@@ -42,11 +45,19 @@ internal static unsafe class Xattrs
             return [];
         }
         List<Xattr> xattrs = [];
+        long bytes = 0;
         foreach (byte[] name in Names(place, display))
         {
             if (ReadValue(place, name, display) is byte[] value)
             {
                 xattrs.Add(new Xattr(name[..^1], value));
+                bytes += name.Length + value.Length;
+            }
+            if (bytes > MaxBytes)
+            {
+                throw new PosixException(
+                    "store the extended attributes of", display, Errno.TooLong,
+                    $"its extended attributes take more than {MaxBytes} bytes");
             }
         }
         xattrs.Sort(static (a, b) => a.Name.AsSpan().SequenceCompareTo(b.Name));

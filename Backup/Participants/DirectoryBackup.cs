@@ -157,9 +157,11 @@ internal sealed class DirectoryBackup : IDisposable
             };
             _writer.Add(plain);
         }
-        catch (PosixException e)
+        catch (PosixException e) when (entry.Path.Length > 0)
         {
             _reader.Refuse(entry, e);
+            // A listing has no entry without its directory.
+            _walker.Skip();
         }
         _context.Advance(1, 0);
     }
@@ -227,7 +229,7 @@ internal sealed class DirectoryBackup : IDisposable
             && !EntryFacts.Changed(first.Status, entry.Status))
         {
             _writer.AddLink(first.Entry with { Path = entry.Path }, first.Content);
-            ForgetWhenComplete(link, first);
+            RememberLink(link, entry, first.Entry, first.Content);
             _context.Skip(1, first.Entry.Size);
             return;
         }
@@ -297,21 +299,23 @@ internal sealed class DirectoryBackup : IDisposable
 
     private void RememberLink(string link, WalkEntry entry, ListingEntry stored, WaitingEntry content)
     {
-        if (link.Length > 0)
+        if (link.Length == 0)
         {
-            _links[link] = new LinkedFile(stored, content, entry.Status) { Left = entry.Status.LinkCount - 1 };
+            return;
         }
-    }
-
-    private void ForgetWhenComplete(string link, LinkedFile first)
-    {
-        if (--first.Left == 0)
+        uint left = (_links.TryGetValue(link, out LinkedFile? known) ? known.Left : entry.Status.LinkCount) - 1;
+        if (left == 0)
         {
+            // Every name was met.
             _links.Remove(link);
         }
+        else
+        {
+            _links[link] = new LinkedFile(stored, content, entry.Status, left);
+        }
     }
 
-    private sealed class LinkedFile(ListingEntry entry, WaitingEntry content, FileStatus status)
+    private sealed class LinkedFile(ListingEntry entry, WaitingEntry content, FileStatus status, uint left)
     {
         internal ListingEntry Entry { get; } = entry;
 
@@ -319,6 +323,7 @@ internal sealed class DirectoryBackup : IDisposable
 
         internal FileStatus Status { get; } = status;
 
-        internal uint Left { get; set; }
+        /// <summary>Names that were not met yet.</summary>
+        internal uint Left { get; } = left;
     }
 }

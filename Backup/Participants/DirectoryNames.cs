@@ -32,8 +32,22 @@ internal sealed class DirectoryNames
             }
             Add(_buffer.AsSpan(0, (int)count), names);
         }
-        names.Sort(static (a, b) => a.AsSpan().SequenceCompareTo(b));
+        Order(names);
         return KeepOnlyCacheTag(directory, names);
+    }
+
+    /// <summary>Sorts names. A directory that changes while it is read may tell one twice, and a listing has every path
+    /// once.</summary>
+    internal static void Order(List<byte[]> names)
+    {
+        names.Sort(static (a, b) => a.AsSpan().SequenceCompareTo(b));
+        byte[]? last = null;
+        names.RemoveAll(name =>
+        {
+            bool isSame = last is not null && last.AsSpan().SequenceEqual(name);
+            last = name;
+            return isSame;
+        });
     }
 
     private static int KeepOnlyCacheTag(int directory, List<byte[]> names)

@@ -19,6 +19,10 @@ internal sealed class DirectoryWalker : IDisposable
     // depth costs no descriptors.
     private const int MaxOpen = 128;
 
+    // Four times what programs can name. Whoever may make directories could otherwise nest them until neither a line of
+    // the listing nor the paths on the way down fit anywhere.
+    private const int MaxPathBytes = 16 * 1024;
+
     private readonly string _root;
     private readonly WalkRules _rules;
     private readonly WalkCounts _counts;
@@ -66,6 +70,13 @@ internal sealed class DirectoryWalker : IDisposable
         }
         entry = default;
         return false;
+    }
+
+    /// <summary>Does not go into the directory that was just returned.</summary>
+    internal void Skip()
+    {
+        _entered?.Close();
+        _entered = null;
     }
 
     /// <inheritdoc/>
@@ -146,6 +157,11 @@ internal sealed class DirectoryWalker : IDisposable
             _counts.Warn($"{Show(path)} is a mount point and was not entered");
             return true;
         }
+        if (path.Length > MaxPathBytes)
+        {
+            _counts.Fail($"{Show(path[..200])}… was left out: its path is longer than {MaxPathBytes} bytes");
+            return false;
+        }
         int file = Posix.TryOpen(
             parent, name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out int error);
         if (file < 0)
@@ -222,9 +238,13 @@ internal sealed class DirectoryWalker : IDisposable
     private static List<Range> SplitPath(byte[] path)
     {
         List<Range> parts = [];
-        foreach (Range part in path.AsSpan().Split((byte)'/'))
+        // The root's path has no component, where a split would find an empty one.
+        if (path.Length > 0)
         {
-            parts.Add(part);
+            foreach (Range part in path.AsSpan().Split((byte)'/'))
+            {
+                parts.Add(part);
+            }
         }
         return parts;
     }

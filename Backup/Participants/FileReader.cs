@@ -107,11 +107,7 @@ internal sealed class FileReader : IDisposable
     /// <summary>Puts a file that a worker has read into its place.</summary>
     internal void Store(SmallFile file, ReadOnlySpan<byte> content)
     {
-        if (file.Failure is not null)
-        {
-            Refuse(file.Entry, file.Place, file.Failure);
-        }
-        else if (file.IsRestless)
+        if (file.IsRestless)
         {
             Store(new OpenedFile(file.Entry, file.File, file.Place, Link: ""), file.Earlier);
         }

@@ -24,11 +24,8 @@ internal sealed class SmallFile(WalkEntry entry, ListingEntry? earlier, WaitingE
     /// <summary>The open file; -1 once it is closed.</summary>
     internal int File { get; private set; } = file;
 
-    /// <summary>Why it could not be read; null when it could.</summary>
-    internal PosixException? Failure { get; private set; }
-
-    /// <summary>It is not what the walk saw, or did not hold still: to be read in the patient way, from
-    /// <see cref="File"/>.</summary>
+    /// <summary>It is not what the walk saw, did not hold still or could not be read: to be read in the patient way, from
+    /// <see cref="File"/>, which also finds out what is wrong.</summary>
     internal bool IsRestless { get; private set; }
 
     internal string Sha256 { get; private set; } = "";
@@ -62,10 +59,9 @@ internal sealed class SmallFile(WalkEntry entry, ListingEntry? earlier, WaitingE
                 Close();
             }
         }
-        catch (PosixException e)
+        catch (PosixException)
         {
-            Failure = e;
-            Close();
+            IsRestless = true;
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class SmallFileReads : IDisposable
 
     /// <param name="context">Of the participant.</param>
     /// <param name="show">A path for messages.</param>
-    /// <param name="done">Told of each file in order, with its content unless it failed or is restless.</param>
+    /// <param name="done">Told of each file in order, with its content unless it is restless.</param>
     internal SmallFileReads(
         ParticipantContext context, Func<WalkEntry, string> show, Action<SmallFile, ReadOnlySpan<byte>> done)
     {
@@ -131,8 +131,8 @@ internal sealed class SmallFileReads : IDisposable
         _reading.Dequeue();
         foreach (SmallFile file in batch.Files)
         {
-            bool isRead = file.Failure is null && !file.IsRestless;
-            _done(file, isRead ? batch.Buffer.Span.Slice(file.Offset, (int)file.Entry.Status.Size) : default);
+            _done(
+                file, file.IsRestless ? default : batch.Buffer.Span.Slice(file.Offset, (int)file.Entry.Status.Size));
             file.Close();
         }
         batch.Files.Clear();

@@ -150,6 +150,7 @@ internal sealed class BackupRunner
         {
             ParticipantOutcome outcome = ParticipantBackup.Run(
                 participant, Context(index, participant, pipeline, directory));
+            pipeline.Workers.WaitUntilIdle(Tick);
             _artifacts[participant.Name] = outcome.Artifact;
             bool ok = outcome.Error.Length == 0;
             return result with
@@ -164,8 +165,9 @@ internal sealed class BackupRunner
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException
             && e is not StoreWriteException)
         {
-            // A failure of the store is everybody's; only a failure of the source is this participant's own.
-            pipeline.Workers.ThrowIfFailed();
+            // A failure of the store is everybody's; only a failure of the source is this participant's own. Chunks that
+            // nobody will name may still be on their way: none may be written after the syncfs.
+            pipeline.Workers.WaitUntilIdle(Tick);
             return result with { Error = e.Message, FinishedAtUnix = Now() };
         }
     }

@@ -15,6 +15,9 @@ internal sealed class ArtifactWriter : IDisposable
     // Entries that wait for chunks; at about 500 bytes each, 16 MiB. Reached only by very many tiny files.
     private const int MaxWaiting = 32 * 1024;
 
+    // Of earlier lines and segments that wait with them: those of a large file can take 100 KB.
+    private const long MaxHeldBytes = 8 * 1024 * 1024;
+
     private readonly ContentPipeline _pipeline;
     private readonly ChunkCodec _codec = new();
     private readonly ListingWriter _listing;
@@ -26,6 +29,7 @@ internal sealed class ArtifactWriter : IDisposable
     private readonly PackUse? _packUse;
     private long _packEnd;
     private long _packCut;
+    private long _heldBytes;
 
     /// <param name="pipeline">Where content goes.</param>
     /// <param name="packUse">Told the small files of the listing; null when nobody wants to know.</param>
@@ -46,7 +50,7 @@ internal sealed class ArtifactWriter : IDisposable
     internal long Stored { get; private set; }
 
     /// <summary>So many entries wait that <see cref="Relieve"/> is due.</summary>
-    internal bool IsFull => _waiting.Count > MaxWaiting;
+    internal bool IsFull => _waiting.Count > MaxWaiting || _heldBytes > MaxHeldBytes;
 
     /// <summary>Takes the next place; it must be filled or dropped.</summary>
     internal WaitingEntry Reserve()
@@ -77,6 +81,7 @@ internal sealed class ArtifactWriter : IDisposable
         else
         {
             _waiting.Enqueue(new WaitingEntry(path, line.ToArray()));
+            _heldBytes += line.Length;
         }
     }
 
@@ -84,7 +89,9 @@ internal sealed class ArtifactWriter : IDisposable
     internal void AddLink(ListingEntry entry, WaitingEntry first)
     {
         Count(entry);
-        _waiting.Enqueue(new WaitingEntry(entry, first));
+        WaitingEntry place = new(entry, first);
+        _waiting.Enqueue(place);
+        _heldBytes += place.HeldBytes;
         Release();
     }
 
@@ -94,6 +101,7 @@ internal sealed class ArtifactWriter : IDisposable
         Count(entry);
         _pipeline.CountReused(entry.Segments.Count(s => !s.IsHole));
         place.Fill(entry, isAssigned: true);
+        _heldBytes += place.HeldBytes;
         Release();
     }
 
@@ -133,7 +141,7 @@ internal sealed class ArtifactWriter : IDisposable
     internal void Relieve()
     {
         _pack.Complete();
-        while (_waiting.Count > MaxWaiting / 2)
+        while (_waiting.Count > MaxWaiting / 2 || _heldBytes > MaxHeldBytes / 2)
         {
             ReleaseFirst();
         }
@@ -182,6 +190,7 @@ internal sealed class ArtifactWriter : IDisposable
     private void ReleaseFirst()
     {
         WaitingEntry first = _waiting.Dequeue();
+        _heldBytes -= first.HeldBytes;
         if (!first.IsAssigned && first.Entry is null)
         {
             throw new InvalidOperationException("a place of the listing was neither filled nor dropped");

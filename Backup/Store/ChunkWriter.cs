@@ -73,18 +73,24 @@ internal sealed class ChunkWriter : IDisposable
         if (!ReferenceEquals(first, mine))
         {
             // Another thread has the same content in hand this moment; its result is ours.
-            return new StoredChunk(first.WaitForSize(_runPath), IsNew: false);
+            return new StoredChunk(first.WaitForSize(), IsNew: false);
         }
-        StoredChunk? result = null;
+        StoredChunk result = default;
+        Exception? failure = null;
         try
         {
             result = Find(id, codec) ?? new StoredChunk(Write(id, codec.Encode(content)), IsNew: true);
-            return result.Value;
+            return result;
+        }
+        catch (Exception e)
+        {
+            failure = e;
+            throw;
         }
         finally
         {
             _inFlight.TryRemove(id, out _);
-            mine.Complete(result?.StoredSize ?? -1);
+            mine.Complete(result.StoredSize, failure);
         }
     }
 
@@ -167,8 +173,14 @@ internal sealed class ChunkWriter : IDisposable
         }
         lock (_makingDirectory)
         {
-            Directory.CreateDirectory(
-                Path.Combine(_runPath, name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            try
+            {
+                Directory.CreateDirectory(Path.Combine(_runPath, name), ChunkTree.DirectoryMode);
+            }
+            catch (IOException e)
+            {
+                throw new StoreWriteException(e);
+            }
             Volatile.Write(ref _madeDirectories[index], true);
         }
     }
@@ -194,18 +206,20 @@ internal sealed class ChunkWriter : IDisposable
         private readonly object _signal = new();
         private bool _done;
         private long _size;
+        private Exception? _failure;
 
-        internal void Complete(long size)
+        internal void Complete(long size, Exception? failure)
         {
             lock (_signal)
             {
                 _size = size;
+                _failure = failure;
                 _done = true;
                 Monitor.PulseAll(_signal);
             }
         }
 
-        internal long WaitForSize(string path)
+        internal long WaitForSize()
         {
             lock (_signal)
             {
@@ -213,9 +227,9 @@ internal sealed class ChunkWriter : IDisposable
                 {
                     Monitor.Wait(_signal);
                 }
-                return _size >= 0
+                return _failure is null
                     ? _size
-                    : throw new StoreWriteException(new IOException($"a chunk could not be written below {path}"));
+                    : throw new StoreWriteException(new IOException(_failure.Message, _failure));
             }
         }
     }

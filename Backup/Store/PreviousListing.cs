@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Backupd.Backup.Store;
 
 /// <summary>
@@ -102,7 +104,12 @@ internal sealed class PreviousListing : IDisposable
 
     private ListingEntry WithRest(ListingEntry entry)
     {
-        while (entry.Segments.Length % ListingWriter.MaxSegmentsPerLine == 0 && entry.Segments.Length > 0)
+        if (entry.Segments.Length != ListingWriter.MaxSegmentsPerLine)
+        {
+            return entry;
+        }
+        ImmutableArray<Segment>.Builder segments = entry.Segments.ToBuilder();
+        while (segments.Count % ListingWriter.MaxSegmentsPerLine == 0)
         {
             // The line behind is another entry's, or continues this one.
             _isAnswered = false;
@@ -111,12 +118,9 @@ internal sealed class PreviousListing : IDisposable
                 break;
             }
             _isAnswered = true;
-            entry = entry with
-            {
-                Segments = entry.Segments.AddRange(ListingReader.Parse(_lines!, out _).Segments),
-            };
+            segments.AddRange(ListingReader.Parse(_lines!, out _).Segments);
         }
-        return entry;
+        return entry with { Segments = segments.DrainToImmutable() };
     }
 
     // Stands on the first line of a path afterwards, or on the first line behind it.

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Backupd.Backup.Store;
 
 /// <summary>A place in a listing whose entry may still be read, or whose chunks may still be on their way.</summary>
@@ -36,6 +38,9 @@ internal sealed class WaitingEntry
     internal byte[] Line { get; } = [];
 
     internal List<ContentPart> Parts { get; private set; } = [];
+
+    /// <summary>What it holds in memory beside itself: its earlier line, or segments that it was filled with.</summary>
+    internal long HeldBytes => Line.Length + (Entry?.Segments.Length ?? 0) * (long)Unsafe.SizeOf<Segment>();
 
     /// <summary>All its bytes were cut into chunks.</summary>
     internal bool IsAssigned

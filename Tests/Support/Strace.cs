@@ -30,6 +30,10 @@ internal static class Strace
     public static Task<TracedOutcome> Fail(string call, string error, string when, params string[] command) =>
         Run(call, ["--seccomp-bpf", "-e", $"inject={call}:error={error}:when={when}"], command);
 
+    /// <summary>Makes each of the program's calls begin that much later.</summary>
+    public static Task<TracedOutcome> Delay(string call, TimeSpan delay, params string[] command) =>
+        Run(call, ["--seccomp-bpf", "-e", $"inject={call}:delay_enter={(long)delay.TotalMicroseconds}"], command);
+
     /// <summary>
     /// The numbers, for <see cref="Fail"/>, that calls on files below a directory have in an undisturbed run.
     /// </summary>
