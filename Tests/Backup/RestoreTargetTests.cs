@@ -15,10 +15,10 @@ public sealed class RestoreTargetTests
     public async Task A_participant_named_as_another_ones_directory_does_not_share_its_place()
     {
         using TempDirectory source = new();
-        source.Write("srv/web/etc", "of web");
+        source.Write("srv/app/etc", "of app");
         source.Write("etc", "of etc");
         using Engine engine = new(
-            new FileParticipant("web", true, source["srv/web/etc"]), new FileParticipant("etc", true, source["etc"]));
+            new FileParticipant("app", true, source["srv/app/etc"]), new FileParticipant("etc", true, source["etc"]));
         BackupRun run = await engine.RunOk();
         foreach (bool overwrite in (bool[])[false, true])
         {
@@ -26,7 +26,7 @@ public sealed class RestoreTargetTests
             ImmutableArray<string> targets = Restore(engine, run, target, overwrite).Targets;
             Assert.HasCount(2, targets.Distinct());
             CollectionAssert.AreEquivalent(
-                (string[])["of web", "of etc"], targets.Select(File.ReadAllText).ToArray());
+                (string[])["of app", "of etc"], targets.Select(File.ReadAllText).ToArray());
         }
     }
 
