@@ -1,5 +1,8 @@
+using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
 using Backupd.Cli;
+
+StandardDescriptors.Fill();
 
 // Before the first socket: replies leave on the thread that received the request, which nearly doubles the rate of
 // small messages. In return no handler may block that thread.

@@ -52,6 +52,21 @@ public sealed class BinaryTests
     }
 
     [TestMethod]
+    [DataRow("<&- >&- 2>&-")]
+    [DataRow(">&- 2>&-")]
+    [DataRow("2>&-")]
+    [DataRow(">/dev/full 2>&1")]
+    public async Task With_streams_that_are_closed_or_full_it_backs_up_all_the_same(string streams)
+    {
+        using TempDirectory directory = new();
+        directory.Write("src/f", "x");
+        Outcome outcome = await Shell.Run(
+            "sh", "-c", $"\"$1\" once \"$2\" --to \"$3\" {streams}", "sh", Shell.Binary, directory["src"], directory["s"]);
+        Assert.AreEqual(0, outcome.Code, outcome.ToString());
+        await Shell.Ok(Shell.Binary, "validate", directory["s/latest"]);
+    }
+
+    [TestMethod]
     public async Task Without_openssl_it_says_in_one_line_what_to_install()
     {
         using TempDirectory directory = new();
