@@ -48,6 +48,26 @@ public sealed class NonRootTests
         await AssertSame($"{home}/src", $"{home}/back/src");
     }
 
+    [TestMethod]
+    public async Task A_directory_that_its_owner_may_not_write_into_is_restored_over_itself()
+    {
+        using TempDirectory directory = new();
+        string home = directory.MakeDirectory("home");
+        await Shell.Ok(
+            "sh", "-c",
+            "mkdir -p \"$1/src/ro\" && echo backed up > \"$1/src/ro/f\" && chmod 555 \"$1/src/ro\" && cp \"$2\" \"$3/backupd\" "
+            + "&& chmod 755 \"$3\" && chown -R \"$4\" \"$1\"",
+            "sh", home, Shell.Binary, directory.Path, Uid);
+        Outcome backedUp = await AsOther(directory, "once", $"{home}/src", "--to", $"{home}/store", "--progress", "none");
+        Assert.AreEqual(0, backedUp.Code, backedUp.ToString());
+        await Shell.Ok("sh", "-c", "echo changed > \"$1\"", "sh", $"{home}/src/ro/f");
+        Outcome restored = await AsOther(
+            directory, "restore", $"{home}/store/latest", "--to", home, "--overwrite", "--progress", "none");
+        Assert.AreEqual(0, restored.Code, restored.ToString());
+        Assert.AreEqual("backed up\n", await File.ReadAllTextAsync($"{home}/src/ro/f", CancellationToken.None));
+        Assert.AreEqual("555", (await Shell.Ok("stat", "-c", "%a", $"{home}/src/ro")).Trim());
+    }
+
     // Modes, times, link counts and content of what could be read; the one file of another owner has lost its two bits.
     private static async Task AssertSame(string source, string back)
     {

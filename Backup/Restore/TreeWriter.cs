@@ -12,6 +12,8 @@ namespace Backupd.Backup.Restore;
 /// </summary>
 internal sealed class TreeWriter : IDisposable
 {
+    private const uint OwnerAll = 0b111_000_000;
+
     private readonly int _target;
     private readonly PlannedTree _tree;
     private readonly byte[] _rootName;
@@ -113,9 +115,11 @@ internal sealed class TreeWriter : IDisposable
 
     private unsafe void EnterDirectory(ListingEntry entry, TargetDirectory? parent, int directory, byte[] name)
     {
+        bool isNew;
         fixed (byte* path = name)
         {
-            if (Libc.MkdirAt(directory, path, 0b111_000_000) != 0)
+            isNew = Libc.MkdirAt(directory, path, OwnerAll) == 0;
+            if (!isNew)
             {
                 int error = Marshal.GetLastPInvokeError();
                 if (error != Errno.Exists || !_setting.Overwrite)
@@ -130,12 +134,27 @@ internal sealed class TreeWriter : IDisposable
         {
             throw CannotEnter(Show(entry), openError);
         }
+        if (!isNew)
+        {
+            AllowWriting(file, Show(entry));
+        }
         TargetDirectory entered = new(file, entry, parent, Finish);
         lock (_open)
         {
             _open.Add(entered);
         }
         _path.Push(entered);
+    }
+
+    // Without root not even the owner can write into a directory of mode 0555. It gets the mode that was backed up when
+    // all is in it. Where the mode cannot be changed, the first file that cannot be made tells what is wrong.
+    private static void AllowWriting(int file, string display)
+    {
+        uint mode = Posix.Status(file, display).Permissions;
+        if ((mode & OwnerAll) != OwnerAll)
+        {
+            _ = Libc.Fchmod(file, mode | OwnerAll);
+        }
     }
 
     /// <summary>Says why a name that exists cannot be used as the directory that it would be.</summary>
