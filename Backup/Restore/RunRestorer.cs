@@ -66,13 +66,28 @@ public sealed class RunRestorer
     {
         using StoreLock held = StoreLock.SharedOrBusy(Store);
         RestorePlan plan = RestorePlan.Make(_catalog, request, cancellation);
+        MakeTarget(request.TargetDirectory);
         try
         {
-            Directory.CreateDirectory(request.TargetDirectory);
             ReadProgress reading = new(progress, plan.Run, RunPhase.Restore, $"restoring {request.Run}", _time);
             RestoreOutcome outcome = Restore(plan, request, reading, cancellation);
             reading.End();
             return outcome;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(
+                BackupFault.Io, e.Message,
+                $"what was restored until then stays in {request.TargetDirectory}; to go on, repeat the restore with --overwrite",
+                e);
+        }
+    }
+
+    private static void MakeTarget(string directory)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -74,10 +74,21 @@ internal static class RestoreVerb
         ProgressCell progress = new(context.Time.GetUtcNow().ToUnixTimeSeconds());
         ProgressDisplay display = options.Display(parsed, context, NoSources);
         CancellationToken stop = interrupts.Token;
-        RestoreOutcome outcome = await LocalProgress.FollowAsync(
-            progress,
-            Task.Run(() => new RunRestorer(run.Store, context.Time).Restore(request, progress, stop), stop),
-            display);
+        RestoreOutcome outcome;
+        try
+        {
+            outcome = await LocalProgress.FollowAsync(
+                progress,
+                Task.Run(() => new RunRestorer(run.Store, context.Time).Restore(request, progress, stop), stop),
+                display);
+        }
+        catch (OperationCanceledException)
+        {
+            await context.Error.WriteLineAsync(
+                $"backupd: cancelled; what was restored until then stays in {request.TargetDirectory}; to go on, repeat the "
+                + "restore with --overwrite");
+            return (int)ExitCode.Cancelled;
+        }
         if (options.Json(parsed))
         {
             RestoreReport.WriteJson(run.Run, outcome, context.Output);

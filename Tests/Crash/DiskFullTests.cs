@@ -108,6 +108,7 @@ public sealed class DiskFullTests
             Assert.AreEqual(1, outcome.Code, $"{options}: {outcome}");
             Assert.Contains(NoSpace, outcome.Error, $"{options}: {outcome}");
             Assert.Contains(disk.Path + "/back", outcome.Error, $"{options}: {outcome}");
+            Assert.Contains("to go on, repeat the restore with --overwrite", outcome.Error, $"{options}: {outcome}");
         }
         TestContext.WriteLine($"{full} of 20 restores ran out of room; {whole} files that were restored are whole");
         Assert.IsGreaterThan(12, full);
