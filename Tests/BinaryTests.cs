@@ -67,6 +67,22 @@ public sealed class BinaryTests
     }
 
     [TestMethod]
+    public async Task An_export_whose_reader_has_gone_fails()
+    {
+        using TempDirectory directory = new();
+        await File.WriteAllBytesAsync(directory["f"], new byte[3_000_000], CancellationToken.None);
+        await Shell.Ok(Shell.Binary, "once", directory["f"], "--to", directory["s"], "--quiet");
+        Outcome outcome = await Shell.Run(
+            "bash", "-c", "\"$1\" export \"$2\" f | head -c 1 > /dev/null; echo \"${PIPESTATUS[@]}\"", "bash", Shell.Binary, directory["s/latest"]);
+        Assert.AreEqual("1 0\n", outcome.Output);
+        Assert.Contains("cannot write the export: Broken pipe", outcome.Error);
+        string whole = await Shell.Ok(
+            "sh", "-c", "echo before > \"$2\" && \"$1\" export \"$3\" f >> \"$2\" && tail -c +8 \"$2\" | cmp - \"$4\"",
+            "sh", Shell.Binary, directory["out"], directory["s/latest"], directory["f"]);
+        Assert.AreEqual("", whole);
+    }
+
+    [TestMethod]
     public async Task Without_openssl_it_says_in_one_line_what_to_install()
     {
         using TempDirectory directory = new();

@@ -1,12 +1,15 @@
 using System.CommandLine;
 using Backupd.Backup;
 using Backupd.Backup.Restore;
+using Microsoft.Win32.SafeHandles;
 
 namespace Backupd.Cli.Verbs;
 
 /// <summary><c>backupd export</c>: one participant as a stream.</summary>
 internal static class ExportVerb
 {
+    private const nint StandardOutput = 1;
+
     private const string Description = """
         Write one participant to standard output: a tar archive of a directory, the bytes of anything else.
 
@@ -31,7 +34,9 @@ internal static class ExportVerb
             RunLocator run = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
             using Interrupts interrupts = new();
             CancellationToken stop = interrupts.Token;
-            await using Stream output = Console.OpenStandardOutput();
+            // Not the console's stream: that one takes everything from then on when its reader has gone.
+            using SafeFileHandle handle = new(StandardOutput, ownsHandle: false);
+            await using FileStream output = new(handle, FileAccess.Write, bufferSize: 0);
             await Task.Run(
                 () => new RunExporter(run.Store).Export(run.Run, parsed.GetValue(participant)!, output, stop), stop);
             return (int)ExitCode.Ok;
