@@ -31,6 +31,19 @@ internal static class Strace
         Run(call, ["--seccomp-bpf", "-e", $"inject={call}:error={error}:when={when}"], command);
 
     /// <summary>
+    /// The command of a program whose calls take longer, as on a slow disk. The process that it starts is the program
+    /// itself and not strace: a signal reaches it, and its exit code is the program's.
+    /// </summary>
+    /// <param name="calls">The system calls, with commas.</param>
+    /// <param name="microseconds">How much longer each takes.</param>
+    /// <param name="command">The program and its arguments.</param>
+    public static string[] Slow(string calls, int microseconds, string[] command) =>
+    [
+        "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", $"trace={calls}",
+        "-e", $"inject={calls}:delay_enter={microseconds}", "--", .. command,
+    ];
+
+    /// <summary>
     /// The numbers, for <see cref="Fail"/>, that calls on files below a directory have in an undisturbed run.
     /// </summary>
     public static async Task<int[]> NumbersOf(string call, string directory, params string[] command)

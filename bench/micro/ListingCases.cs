@@ -75,7 +75,8 @@ internal sealed class ListingCases
     // Most files of most trees: small, one segment, no attributes.
     private static ListingEntry Entry(int number)
     {
-        string path = string.Create(CultureInfo.InvariantCulture, $"usr/share/doc/package-{number / 20}/examples/file-{number}.txt");
+        string path = string.Create(
+            CultureInfo.InvariantCulture, $"usr/share/doc/package-{number / 20}/examples/file-{number}.txt");
         ChunkId chunk = ChunkId.Of(BitConverter.GetBytes(number / 100));
         int size = 500 + number % 10_000;
         return new ListingEntry
