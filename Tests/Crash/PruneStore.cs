@@ -12,7 +12,7 @@ internal sealed class PruneStore : IDisposable
     public const int Kept = 2;
 
     private const int RunCount = 8;
-    private const int ChangingFiles = 6;
+    private const int ChangingFiles = 3;
     private const int RunOfOldTree = 3;
 
     private readonly TempDirectory _directory;

@@ -30,6 +30,16 @@ internal static class Strace
     public static Task<TracedOutcome> Fail(string call, string error, string when, params string[] command) =>
         Run(call, ["--seccomp-bpf", "-e", $"inject={call}:error={error}:when={when}"], command);
 
+    /// <summary>Runs the program undisturbed and returns its calls in the order in which they ended.</summary>
+    /// <param name="calls">The system calls, with commas.</param>
+    /// <param name="command">The program and its arguments.</param>
+    public static async Task<string[]> Watch(string calls, params string[] command)
+    {
+        TracedOutcome watched = await Run(calls, ["--seccomp-bpf"], command);
+        Assert.AreEqual(0, watched.Outcome.Code, watched.Outcome.ToString());
+        return watched.Log;
+    }
+
     /// <summary>
     /// The command of a program whose calls take longer, as on a slow disk. The process that it starts is the program
     /// itself and not strace: a signal reaches it, and its exit code is the program's.
@@ -48,11 +58,9 @@ internal static class Strace
     /// </summary>
     public static async Task<int[]> NumbersOf(string call, string directory, params string[] command)
     {
-        TracedOutcome watched = await Run(call, ["--seccomp-bpf"], command);
-        Assert.AreEqual(0, watched.Outcome.Code, watched.Outcome.ToString());
         Dictionary<string, int> counts = [];
         SortedSet<int> numbers = [];
-        foreach (string line in watched.Log.Where(l => Regex.IsMatch(l, $@"^\d+ +{call}\(")))
+        foreach (string line in (await Watch(call, command)).Where(l => Regex.IsMatch(l, $@"^\d+ +{call}\(")))
         {
             string thread = line[..line.IndexOf(' ', StringComparison.Ordinal)];
             counts[thread] = counts.GetValueOrDefault(thread) + 1;
