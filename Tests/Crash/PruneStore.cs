@@ -12,7 +12,7 @@ internal sealed class PruneStore : IDisposable
     public const int Kept = 2;
 
     private const int RunCount = 8;
-    private const int ChangingFiles = 6;
+    private const int ChangingFiles = 3;
     private const int RunOfOldTree = 3;
 
     private readonly TempDirectory _directory;
@@ -62,18 +62,12 @@ internal sealed class PruneStore : IDisposable
         return store;
     }
 
-    /// <summary>A copy of the store in memory; returns its path.</summary>
-    public Task<string> CopyToMemoryAsync() => CopyAsync(_store, $"{_memory.Path}/copy{_copies++}");
-
-    /// <summary>A copy on the disk, where a prune takes long enough to be met in any of its phases.</summary>
-    public Task<string> CopyToDiskAsync() => CopyAsync(_store, _directory[$"copy{_copies++}"]);
-
-    /// <summary>Moves a copy from the disk to memory; returns its new path.</summary>
-    public async Task<string> TakeToMemoryAsync(string path)
+    /// <summary>Makes a copy and returns its path.</summary>
+    public async Task<string> CopyAsync()
     {
-        string taken = await CopyAsync(path, $"{_memory.Path}/{Path.GetFileName(path)}");
-        Directory.Delete(path, recursive: true);
-        return taken;
+        string path = $"{_memory.Path}/copy{_copies++}";
+        await Shell.Ok("cp", "-a", _store, path);
+        return path;
     }
 
     /// <summary>Names of the files of a run, in order.</summary>
@@ -84,12 +78,6 @@ internal sealed class PruneStore : IDisposable
     {
         _memory.Dispose();
         _directory.Dispose();
-    }
-
-    private static async Task<string> CopyAsync(string from, string to)
-    {
-        await Shell.Ok("cp", "-a", from, to);
-        return to;
     }
 
     private static void WriteTree(string tree, int run)

@@ -33,17 +33,37 @@ internal static class Strace
     /// <summary>Makes each of the program's calls begin that much later.</summary>
     public static Task<TracedOutcome> Delay(string call, TimeSpan delay, params string[] command) =>
         Run(call, ["--seccomp-bpf", "-e", $"inject={call}:delay_enter={(long)delay.TotalMicroseconds}"], command);
+    /// <summary>Runs the program undisturbed and returns its calls in the order in which they ended.</summary>
+    /// <param name="calls">The system calls, with commas.</param>
+    /// <param name="command">The program and its arguments.</param>
+    public static async Task<string[]> Watch(string calls, params string[] command)
+    {
+        TracedOutcome watched = await Run(calls, ["--seccomp-bpf"], command);
+        Assert.AreEqual(0, watched.Outcome.Code, watched.Outcome.ToString());
+        return watched.Log;
+    }
+
+    /// <summary>
+    /// The command of a program whose calls take longer, as on a slow disk. The process that it starts is the program
+    /// itself and not strace: a signal reaches it, and its exit code is the program's.
+    /// </summary>
+    /// <param name="calls">The system calls, with commas.</param>
+    /// <param name="microseconds">How much longer each takes.</param>
+    /// <param name="command">The program and its arguments.</param>
+    public static string[] Slow(string calls, int microseconds, string[] command) =>
+    [
+        "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", $"trace={calls}",
+        "-e", $"inject={calls}:delay_enter={microseconds}", "--", .. command,
+    ];
 
     /// <summary>
     /// The numbers, for <see cref="Fail"/>, that calls on files below a directory have in an undisturbed run.
     /// </summary>
     public static async Task<int[]> NumbersOf(string call, string directory, params string[] command)
     {
-        TracedOutcome watched = await Run(call, ["--seccomp-bpf"], command);
-        Assert.AreEqual(0, watched.Outcome.Code, watched.Outcome.ToString());
         Dictionary<string, int> counts = [];
         SortedSet<int> numbers = [];
-        foreach (string line in watched.Log.Where(l => Regex.IsMatch(l, $@"^\d+ +{call}\(")))
+        foreach (string line in (await Watch(call, command)).Where(l => Regex.IsMatch(l, $@"^\d+ +{call}\(")))
         {
             string thread = line[..line.IndexOf(' ', StringComparison.Ordinal)];
             counts[thread] = counts.GetValueOrDefault(thread) + 1;
