@@ -33,6 +33,7 @@ internal static class Strace
     /// <summary>Makes each of the program's calls begin that much later.</summary>
     public static Task<TracedOutcome> Delay(string call, TimeSpan delay, params string[] command) =>
         Run(call, ["--seccomp-bpf", "-e", $"inject={call}:delay_enter={(long)delay.TotalMicroseconds}"], command);
+
     /// <summary>Runs the program undisturbed and returns its calls in the order in which they ended.</summary>
     /// <param name="calls">The system calls, with commas.</param>
     /// <param name="command">The program and its arguments.</param>
