@@ -109,7 +109,8 @@ internal sealed class NewChunks
         {
             cancellation.ThrowIfCancellationRequested();
             string target = BackupStore.ChunkPath(_directory, id);
-            if (codec.TryRead(path, id, cold: false, 0, out _) is null && !File.Exists(target))
+            // From the disk: what failed to be written back before the crash may look whole in the page cache.
+            if (codec.TryRead(path, id, cold: true, 0, out _) is null && !File.Exists(target))
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(target)!, Private);
                 Posix.Rename(path, target);

@@ -5,7 +5,7 @@ namespace Backupd.Backup.Store;
 
 /// <summary>
 /// Threads that hash, compress and write chunks, or read them back, for one operation. Work is queued by one thread;
-/// the first failure stops everything and is thrown to that thread.
+/// the first failure is thrown to that thread at its next call, and nothing more is queued then.
 /// </summary>
 internal sealed class WorkerPool : IDisposable
 {
