@@ -21,7 +21,7 @@ internal sealed class DirectoryBackup : IDisposable
     private readonly PackUse _packUse;
     private readonly ListingLineWriter _identity = new(1024);
     private bool _isDistrusted;
-    private readonly Dictionary<string, LinkedFile> _links = [];
+    private readonly LinkedFiles _links = new();
     private ulong _rootDevice;
 
     internal DirectoryBackup(string root, WalkRules rules, ParticipantContext context)
@@ -220,16 +220,15 @@ internal sealed class DirectoryBackup : IDisposable
             };
             WaitingEntry place = _writer.Reserve();
             _writer.Fill(place, same);
-            RememberLink(link, entry, same, place);
+            _links.Remember(link, entry.Status, same, place);
             _context.Skip(1, same.Size);
             return;
         }
         NoteChanged(earlier);
-        if (link.Length > 0 && _links.TryGetValue(link, out LinkedFile? first)
-            && !EntryFacts.Changed(first.Status, entry.Status))
+        if (_links.Find(link, entry.Status) is LinkedFile first)
         {
             _writer.AddLink(first.Entry with { Path = entry.Path }, first.Content);
-            RememberLink(link, entry, first.Entry, first.Content);
+            _links.Remember(link, entry.Status, first.Entry, first.Content);
             _context.Skip(1, first.Entry.Size);
             return;
         }
@@ -246,7 +245,7 @@ internal sealed class DirectoryBackup : IDisposable
         }
         if (_reader.Store(entry, earlier, link) is (ListingEntry stored, WaitingEntry content))
         {
-            RememberLink(link, entry, stored, content);
+            _links.Remember(link, entry.Status, stored, content);
         }
     }
 
@@ -295,35 +294,5 @@ internal sealed class DirectoryBackup : IDisposable
         {
             _known.Remember(System.Text.Encoding.ASCII.GetBytes(entry.Sha256), entry.Segments[0]);
         }
-    }
-
-    private void RememberLink(string link, WalkEntry entry, ListingEntry stored, WaitingEntry content)
-    {
-        if (link.Length == 0)
-        {
-            return;
-        }
-        uint left = (_links.TryGetValue(link, out LinkedFile? known) ? known.Left : entry.Status.LinkCount) - 1;
-        if (left == 0)
-        {
-            // Every name was met.
-            _links.Remove(link);
-        }
-        else
-        {
-            _links[link] = new LinkedFile(stored, content, entry.Status, left);
-        }
-    }
-
-    private sealed class LinkedFile(ListingEntry entry, WaitingEntry content, FileStatus status, uint left)
-    {
-        internal ListingEntry Entry { get; } = entry;
-
-        internal WaitingEntry Content { get; } = content;
-
-        internal FileStatus Status { get; } = status;
-
-        /// <summary>Names that were not met yet.</summary>
-        internal uint Left { get; } = left;
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
@@ -11,12 +10,6 @@ namespace Backupd.Backup.Participants;
 internal sealed class FileReader : IDisposable
 {
     private const int MaxAttempts = 3;
-    private const int ReadBytes = 1024 * 1024;
-
-    // A hole shorter than this is read as the zeros it is: a segment of its own would cost more.
-    private const long MinHoleBytes = 64 * 1024;
-    private const int SeekData = 3;
-    private const int SeekHole = 4;
 
     private readonly string _root;
     private readonly ArtifactWriter _writer;
@@ -240,7 +233,7 @@ internal sealed class FileReader : IDisposable
     {
         string display = Show(opened.Entry);
         using StreamedFile content = _writer.BeginFile();
-        bool isDatabase = ReadStream(opened.File, before, content, display);
+        bool isDatabase = SparseRead.All(opened.File, before, content, display, _context, IsDatabase);
         bool changed = content.Length != before.Size || EntryFacts.Changed(before, Posix.Status(opened.File, display));
         if (changed && !last)
         {
@@ -252,66 +245,6 @@ internal sealed class FileReader : IDisposable
         ListingEntry whole = facts with { Size = content.Length, Racy = facts.Racy || changed };
         _writer.FillStreamed(opened.Place, whole, content);
         return whole;
-    }
-
-    /// <returns>Whether it is an SQLite database.</returns>
-    private bool ReadStream(int file, FileStatus before, StreamedFile content, string display)
-    {
-        Posix.ReadAhead(file);
-        bool isDatabase = false;
-        bool sparse = before.Blocks512 * 512 < before.RawSize;
-        long counted = 0;
-        long position = 0;
-        while (true)
-        {
-            _context.Cancellation.ThrowIfCancellationRequested();
-            long dataEnd = long.MaxValue;
-            if (sparse)
-            {
-                position = SkipHole(file, position, before.Size, content, out dataEnd);
-            }
-            Span<byte> space = content.Space();
-            int wanted = (int)Math.Min(Math.Min(space.Length, ReadBytes), dataEnd - position);
-            int count = wanted == 0 ? 0 : Posix.ReadFully(file, space[..wanted], position, display);
-            if (count == 0)
-            {
-                break;
-            }
-            isDatabase |= position == 0 && IsDatabase(space[..count]);
-            content.Advance(count);
-            position += count;
-            _context.BytesRead += count;
-            _context.Advance(0, content.Length - counted);
-            counted = content.Length;
-        }
-        content.Complete();
-        return isDatabase;
-    }
-
-    // Adds the hole at a position, if there is one worth it, and tells where the data after it ends.
-    private static long SkipHole(int file, long position, long size, StreamedFile content, out long dataEnd)
-    {
-        dataEnd = long.MaxValue;
-        if (position >= size)
-        {
-            return position;
-        }
-        long data = Libc.Seek(file, position, SeekData);
-        if (data < 0 && Marshal.GetLastPInvokeError() == Errno.NoDeviceOrAddress)
-        {
-            data = size;
-        }
-        if (data - position >= MinHoleBytes)
-        {
-            content.Hole(data - position);
-            position = data;
-        }
-        long hole = data < size ? Libc.Seek(file, Math.Max(position, data), SeekHole) : size;
-        if (hole > position)
-        {
-            dataEnd = hole;
-        }
-        return position;
     }
 
     private void WarnIfChanged(WalkEntry entry, bool changed)
