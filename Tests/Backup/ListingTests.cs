@@ -189,51 +189,16 @@ public sealed class ListingTests
         + $"{e.LinkId} {e.Size} {Convert.ToHexString(e.Target)} {e.DeviceMajor}:{e.DeviceMinor} "
         + $"{string.Join(",", e.Segments)} {string.Join(",", e.Xattrs.Select(x => Convert.ToHexString(x.Name) + Convert.ToHexString(x.Value)))}";
 
-    private static ImmutableArray<ListingChunk> Write(ImmutableArray<ListingEntry> entries) =>
-        Write(entries, (_, listing) => listing);
-
-    private static ImmutableArray<ListingEntry> RoundTrip(ImmutableArray<ListingEntry> entries) =>
-        Write(entries, (store, listing) =>
-        {
-            ArtifactFile artifact = new()
-            {
-                Format = 1,
-                Kind = "directory",
-                Participant = "p",
-                Source = "/s",
-                Name = "s",
-                CreatedAt = 0,
-                Listing = listing,
-                Totals = new ArtifactTotals
-                {
-                    Files = 0,
-                    Directories = 0,
-                    Bytes = 0,
-                    Seen = 0,
-                    Stored = 0,
-                    Excluded = 0,
-                    Failed = 0,
-                    Vanished = 0,
-                },
-            };
-            using ListingReader reader = new(store, artifact);
-            return reader.Entries().ToImmutableArray();
-        });
-
-    private static T Write<T>(
-        ImmutableArray<ListingEntry> entries, Func<BackupStore, ImmutableArray<ListingChunk>, T> use)
+    private static ImmutableArray<ListingChunk> Write(ImmutableArray<ListingEntry> entries)
     {
-        using TempDirectory directory = new();
-        BackupStore store = BackupStore.OpenOrCreate(directory["backups"]);
-        // New chunks go straight to where a reader looks.
-        using ChunkWriter chunks = new(store, store.ChunksDirectory);
-        using ContentPipeline pipeline = new(chunks, 1, () => { });
-        using ChunkCodec codec = new();
-        ListingWriter writer = new(pipeline, codec);
-        foreach (ListingEntry entry in entries)
-        {
-            writer.Add(entry);
-        }
-        return use(store, writer.Finish());
+        using ListingStore store = new();
+        return store.Add(entries).Listing;
+    }
+
+    private static ImmutableArray<ListingEntry> RoundTrip(ImmutableArray<ListingEntry> entries)
+    {
+        using ListingStore store = new();
+        using ListingReader reader = new(store.Store, store.Add(entries));
+        return [.. reader.Entries()];
     }
 }

@@ -11,6 +11,18 @@ namespace Backupd.Tests.Backup;
 public sealed class PruneTests
 {
     [TestMethod]
+    public async Task A_prune_that_is_stopped_at_once_was_seen_in_its_phase()
+    {
+        using Engine engine = new(new CommandParticipant("say", true, ["echo", "hello"]));
+        await engine.RunOk();
+        ProgressCell progress = new(0);
+        Assert.ThrowsExactly<OperationCanceledException>(() => engine.Supervisor.Prune(
+            new PruneRequest { Policy = HistoryStore.LastOne }, progress, new CancellationToken(canceled: true)));
+        Assert.AreEqual(RunPhase.Prune, progress.Current.Pushed.Phase);
+        Assert.IsTrue(progress.Current.Pushed.Active);
+    }
+
+    [TestMethod]
     public async Task What_only_removed_runs_used_goes_and_every_other_run_stays_whole()
     {
         using HistoryStore store = new();

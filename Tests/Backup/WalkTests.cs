@@ -71,6 +71,11 @@ public sealed class WalkTests
         BackupRun run = await engine.Run();
         Assert.AreEqual(RunStatus.Partial, run.Status, run.ErrorSummary);
         Assert.Contains("its extended attributes take more than 1048576 bytes", run.ErrorSummary);
+        foreach (string name in (string[])["heavy", "heavy-directory"])
+        {
+            string warning = $"{disk.Path}/{name}: its extended attributes take more than 1048576 bytes";
+            Assert.Contains(warning, run.Participants[0].Artifacts[0].Warnings);
+        }
         Assert.Contains("2 of 4 entries", run.ErrorSummary);
         Assert.AreEqual("light", Path.GetFileName(
             Directory.GetFileSystemEntries(Path.Combine(engine.Restore(run, "back"), "disk")).Single()));

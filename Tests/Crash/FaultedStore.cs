@@ -67,7 +67,7 @@ internal sealed class FaultedStore : IDisposable
     /// <summary>Gives every file of the source another content.</summary>
     public void Change()
     {
-        byte[] noise = new byte[1_200_000];
+        byte[] noise = new byte[3_200_000];
         new Random(++_content).NextBytes(noise);
         _directory.Write("src/small", $"content {_content}");
         File.WriteAllBytes(_directory["src/large"], noise);
