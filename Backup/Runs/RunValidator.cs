@@ -54,6 +54,7 @@ internal sealed class RunValidator
                     _damage.Add($"{artifact.LogicalName}: {e.Message}");
                 }
                 _bytesBefore += artifact.SizeBytes;
+                _advance(_bytesBefore, _bytes);
             }
         }
         if (_damage.Count > 0)

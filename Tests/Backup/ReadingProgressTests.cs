@@ -39,6 +39,20 @@ public sealed class ReadingProgressTests
     }
 
     [TestMethod]
+    public async Task A_quick_validation_ends_with_all_that_it_stands_for()
+    {
+        using TempDirectory source = new();
+        await File.WriteAllBytesAsync(source["a"], Noise(2_000_000), CancellationToken.None);
+        await File.WriteAllBytesAsync(source["b"], Noise(8_000_000), CancellationToken.None);
+        using Engine engine = new(new FileParticipant("a", true, source["a"]), new FileParticipant("b", true, source["b"]));
+        BackupRun run = await engine.RunOk();
+        Observer seen = new();
+        using BackupSupervisor supervisor = new(engine.Store, [], new EngineSettings(), seen);
+        supervisor.ValidateQuickly(run.Id, [], seen.Cell, CancellationToken.None);
+        Assert.AreEqual(10_000_000, seen.Cell.Current.Pushed.BytesDone);
+    }
+
+    [TestMethod]
     public async Task A_repair_counts_directories_and_does_not_call_them_bytes()
     {
         using TempDirectory source = new();
