@@ -12,6 +12,14 @@ public abstract record ParticipantDefinition(string Name, bool Critical)
 
     /// <summary>The source in one line for people: a path or a command.</summary>
     public abstract string Source { get; }
+
+    /// <summary>Program and arguments to run before the source is read (flush, freeze); empty for none. When it fails,
+    /// the participant fails and nothing is read.</summary>
+    public ImmutableArray<string> Before { get; init; } = [];
+
+    /// <summary>Program and arguments to run after the source was read (thaw); empty for none. It runs whatever happened
+    /// before, also after a failure, a cancel and a timeout.</summary>
+    public ImmutableArray<string> After { get; init; } = [];
 }
 
 /// <summary>A directory tree.</summary>
@@ -26,6 +34,9 @@ public sealed record DirectoryParticipant(string Name, bool Critical, string Roo
 
     /// <summary>Unreadable entries are warnings and do not make the participant not ok.</summary>
     public bool UnreadableIsWarning { get; init; }
+
+    /// <summary>A root without a single entry is backed up. Else it is a failure: most often a file system is not mounted.</summary>
+    public bool AllowEmpty { get; init; }
 
     /// <inheritdoc/>
     public override string Kind => "directory";

@@ -13,6 +13,9 @@ public sealed record EngineSettings
     /// <summary>Drop the page cache before new chunks are read back.</summary>
     public bool ValidateCold { get; init; }
 
+    /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
+    public RetentionPolicy? Keep { get; init; }
+
     /// <summary>The program's version, recorded in manifests.</summary>
     public string Version { get; init; } = "";
 }
