@@ -12,7 +12,7 @@ internal sealed class DirectoryBackup : IDisposable
 {
     private readonly ParticipantContext _context;
     private readonly WalkCounts _counts = new();
-    private readonly DirectoryWalker _walker;
+    private readonly WalkAhead _walk;
     private readonly PreviousListing _previous;
     private readonly ArtifactWriter _writer;
     private readonly FileReader _reader;
@@ -27,7 +27,7 @@ internal sealed class DirectoryBackup : IDisposable
     internal DirectoryBackup(string root, WalkRules rules, ParticipantContext context)
     {
         _context = context;
-        _walker = new DirectoryWalker(root, rules, _counts);
+        _walk = new WalkAhead(root, rules, _counts);
         _known = new KnownContent(context.Pipeline.Chunks, context.Previous);
         _packUse = new PackUse(context.Store);
         _previous = new PreviousListing(context.Store, context.Previous, NoteGone);
@@ -47,7 +47,7 @@ internal sealed class DirectoryBackup : IDisposable
         {
             _context.Pipeline.Chunks.Expect(id, storedSize);
         }
-        while (_walker.Next(out WalkEntry entry))
+        while (_walk.Next(out WalkEntry entry, _context.Cancellation))
         {
             _context.Cancellation.ThrowIfCancellationRequested();
             if (entry.Path.Length == 0)
@@ -78,7 +78,7 @@ internal sealed class DirectoryBackup : IDisposable
     {
         // First: workers may still be reading.
         _reads.Dispose();
-        _walker.Dispose();
+        _walk.Dispose();
         _previous.Dispose();
         _writer.Dispose();
         _reader.Dispose();
@@ -159,12 +159,18 @@ internal sealed class DirectoryBackup : IDisposable
         }
         catch (PosixException e) when (entry.Path.Length > 0)
         {
-            _reader.Refuse(entry, e);
+            _reader.Refuse(
+                entry, IsReplaced(entry) ? new PosixException("read", _reader.Show(entry), Errno.NoEntry) : e);
             // A listing has no entry without its directory.
-            _walker.Skip();
+            _walk.Skip();
         }
         _context.Advance(1, 0);
     }
+
+    // The walk is ahead, so what it met may be something else by now; that is gone, not unreadable.
+    private static bool IsReplaced(WalkEntry entry) =>
+        Posix.TryStatus(entry.Parent, entry.Name, out FileStatus now, out _)
+        && (now.Inode != entry.Status.Inode || now.Kind != entry.Status.Kind);
 
     // An unchanged file with one name keeps its line, byte by byte: neither is the earlier line parsed nor a new one made.
     // Most entries of most runs go this way.

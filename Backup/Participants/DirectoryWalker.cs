@@ -25,19 +25,28 @@ internal sealed class DirectoryWalker : IDisposable
 
     private readonly string _root;
     private readonly WalkRules _rules;
-    private readonly WalkCounts _counts;
+    private readonly Action<int> _close;
     private readonly List<Frame> _path = [];
     private readonly DirectoryNames _names = new();
     private ulong _rootDevice;
     private bool _started;
     private Frame? _entered;
 
-    internal DirectoryWalker(string root, WalkRules rules, WalkCounts counts)
+    /// <param name="root">What to walk.</param>
+    /// <param name="rules">What to leave out.</param>
+    /// <param name="counts">Added to as the walk goes on.</param>
+    /// <param name="close">Takes over directories that the walk has done with; null closes them at once.</param>
+    internal DirectoryWalker(string root, WalkRules rules, WalkCounts counts, Action<int>? close = null)
     {
         _root = root;
         _rules = rules;
-        _counts = counts;
+        Counts = counts;
+        // Opened for reading: closing loses nothing.
+        _close = close ?? (static file => _ = Libc.Close(file));
     }
+
+    /// <summary>What is being counted; may be changed between entries.</summary>
+    internal WalkCounts Counts { get; set; }
 
     /// <summary>The next entry to back up, the root first.</summary>
     /// <exception cref="PosixException">The root itself cannot be opened.</exception>
@@ -65,27 +74,20 @@ internal sealed class DirectoryWalker : IDisposable
                     return true;
                 }
             }
-            frame.Close();
+            Close(frame);
             _path.RemoveAt(_path.Count - 1);
         }
         entry = default;
         return false;
     }
 
-    /// <summary>Does not go into the directory that was just returned.</summary>
-    internal void Skip()
-    {
-        _entered?.Close();
-        _entered = null;
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
-        _entered?.Close();
+        Close(_entered);
         foreach (Frame frame in _path)
         {
-            frame.Close();
+            Close(frame);
         }
     }
 
@@ -100,7 +102,7 @@ internal sealed class DirectoryWalker : IDisposable
         _entered = new Frame([], file);
         FileStatus status = Posix.Status(file, _root);
         _rootDevice = status.Device;
-        _counts.Seen++;
+        Counts.Seen++;
         ReadNames(_entered);
         return new WalkEntry([], [(byte)'.', 0], file, status, file);
     }
@@ -114,23 +116,23 @@ internal sealed class DirectoryWalker : IDisposable
         {
             if (error == Errno.NoEntry)
             {
-                _counts.Vanished++;
+                Counts.Vanished++;
                 return false;
             }
-            _counts.Seen++;
-            _counts.Fail(new PosixException("stat", Show(path), error).Message);
+            Counts.Seen++;
+            Counts.Fail(new PosixException("stat", Show(path), error).Message);
             return false;
         }
-        _counts.Seen++;
+        Counts.Seen++;
         if (_rules.Excludes.IsExcluded(path, status.IsDirectory))
         {
-            _counts.Excluded++;
+            Counts.Excluded++;
             return false;
         }
         if (status.Kind == FileKind.Socket)
         {
             // A socket is an address of a running program; there is nothing in it to keep.
-            _counts.Excluded++;
+            Counts.Excluded++;
             return false;
         }
         if (status.IsDirectory && !EnterDirectory(parent, name, path, status))
@@ -147,19 +149,19 @@ internal sealed class DirectoryWalker : IDisposable
         {
             if (status.Device == device && status.Inode == inode)
             {
-                _counts.Excluded++;
-                _counts.Warn($"{Show(path)} is the backup store and was left out");
+                Counts.Excluded++;
+                Counts.Warn($"{Show(path)} is the backup store and was left out");
                 return false;
             }
         }
         if (_rules.OneFileSystem && status.Device != _rootDevice)
         {
-            _counts.Warn($"{Show(path)} is a mount point and was not entered");
+            Counts.Warn($"{Show(path)} is a mount point and was not entered");
             return true;
         }
         if (path.Length > MaxPathBytes)
         {
-            _counts.Fail($"{Show(path[..200])}… was left out: its path is longer than {MaxPathBytes} bytes");
+            Counts.Fail($"{Show(path[..200])}… was left out: its path is longer than {MaxPathBytes} bytes");
             return false;
         }
         int file = Posix.TryOpen(
@@ -168,12 +170,12 @@ internal sealed class DirectoryWalker : IDisposable
         {
             if (error is Errno.NoEntry or Errno.NotDirectory or Errno.TooManyLinks)
             {
-                _counts.Seen--;
-                _counts.Vanished++;
+                Counts.Seen--;
+                Counts.Vanished++;
             }
             else
             {
-                _counts.Fail(new PosixException("open", Show(path), error).Message);
+                Counts.Fail(new PosixException("open", Show(path), error).Message);
             }
             return false;
         }
@@ -184,8 +186,8 @@ internal sealed class DirectoryWalker : IDisposable
         }
         catch (PosixException e)
         {
-            entered.Close();
-            _counts.Fail(e.Message);
+            Close(entered);
+            Counts.Fail(e.Message);
             return false;
         }
         _entered = entered;
@@ -197,9 +199,9 @@ internal sealed class DirectoryWalker : IDisposable
         int leftOut = _names.Read(frame.File, Show(frame.Path), frame.Names);
         if (leftOut > 0)
         {
-            _counts.Seen += leftOut;
-            _counts.Excluded += leftOut;
-            _counts.Warn($"{Show(frame.Path)} is tagged as a cache (CACHEDIR.TAG): {leftOut} entries were left out");
+            Counts.Seen += leftOut;
+            Counts.Excluded += leftOut;
+            Counts.Warn($"{Show(frame.Path)} is tagged as a cache (CACHEDIR.TAG): {leftOut} entries were left out");
         }
     }
 
@@ -208,7 +210,7 @@ internal sealed class DirectoryWalker : IDisposable
         int index = _path.Count - 1 - MaxOpen;
         if (index >= 0)
         {
-            _path[index].Close();
+            Close(_path[index]);
         }
     }
 
@@ -233,6 +235,15 @@ internal sealed class DirectoryWalker : IDisposable
         }
         frame.File = file >= 0 ? file : throw new PosixException("open", Show(frame.Path), error);
         return file;
+    }
+
+    private void Close(Frame? frame)
+    {
+        if (frame is { File: >= 0 })
+        {
+            _close(frame.File);
+            frame.File = -1;
+        }
     }
 
     private static List<Range> SplitPath(byte[] path)
@@ -292,16 +303,6 @@ internal sealed class DirectoryWalker : IDisposable
                 }
             }
             return false;
-        }
-
-        // Opened for reading: closing loses nothing.
-        internal void Close()
-        {
-            if (File >= 0)
-            {
-                _ = Libc.Close(File);
-                File = -1;
-            }
         }
     }
 }

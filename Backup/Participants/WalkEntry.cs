@@ -5,7 +5,7 @@ namespace Backupd.Backup.Participants;
 /// <summary>Something that the walk met and that is to be backed up.</summary>
 /// <param name="Path">Below the root, bytes with <c>/</c>; empty for the root.</param>
 /// <param name="Name">The last component, zero-terminated, to be used with <paramref name="Parent"/>.</param>
-/// <param name="Parent">Number of the open directory that holds it. Valid until the walk moves on.</param>
+/// <param name="Parent">Number of the open directory that holds it. Valid until the next entry is asked for.</param>
 /// <param name="Status">As the walk saw it.</param>
 /// <param name="File">Number of the directory itself when the walk has opened it, else -1. Valid as long.</param>
 /// <param name="HasDatabaseLog">A name beside it says that it may be an SQLite database in use.</param>
@@ -41,6 +41,21 @@ internal sealed class WalkCounts
         if (_warnings.Count < MaxWarnings)
         {
             _warnings.Add(text);
+        }
+    }
+
+    /// <summary>Adds what another walk, or another part of this one, has counted.</summary>
+    internal void Add(WalkCounts more)
+    {
+        Seen += more.Seen;
+        Excluded += more.Excluded;
+        Failed += more.Failed;
+        Vanished += more.Vanished;
+        WarningCount += more.WarningCount;
+        _warnings.AddRange(more._warnings.Take(MaxWarnings - _warnings.Count));
+        if (FirstFailure.Length == 0)
+        {
+            FirstFailure = more.FirstFailure;
         }
     }
 
