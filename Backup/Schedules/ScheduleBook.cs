@@ -126,7 +126,7 @@ internal sealed class ScheduleBook
         if (entry.Handled - now > MaxAhead)
         {
             others.Add(new ScheduleOutcome(
-                entry.Schedule, entry.Handled, ScheduleResult.ClockSetBack,
+                entry.Schedule, entry.Handled, SlotFate.ClockSetBack,
                 $"the clock was set back from {entry.Handled:u} or later to {now:u}; slots count from now on"));
             entry.Settle(now, zone, _random);
         }
@@ -138,14 +138,14 @@ internal sealed class ScheduleBook
                 return;
             }
             others.Add(new ScheduleOutcome(
-                entry.Schedule, entry.Slot!.Value, ScheduleResult.Missed, "it was missed, and catchUp is false"));
+                entry.Schedule, entry.Slot!.Value, SlotFate.Missed, "it was missed, and catchUp is false"));
             entry.Settle(now, zone, _random);
         }
     }
 
     private static ScheduleOutcome Starting(ScheduleEntry entry) => new(
-        entry.Schedule, entry.Slot!.Value, ScheduleResult.Started, entry.IsCatchUp ? "made up for a missed slot" : "");
+        entry.Schedule, entry.Slot!.Value, SlotFate.Started, entry.IsCatchUp ? "made up for a missed slot" : "");
 
     private static ScheduleOutcome Covered(ScheduleEntry entry, string why) =>
-        new(entry.Schedule, entry.Slot!.Value, ScheduleResult.Covered, why);
+        new(entry.Schedule, entry.Slot!.Value, SlotFate.Covered, why);
 }

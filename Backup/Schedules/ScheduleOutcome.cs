@@ -3,7 +3,7 @@ using Backupd.Backup.Runs;
 namespace Backupd.Backup.Schedules;
 
 /// <summary>What became of a slot.</summary>
-public enum ScheduleResult
+public enum SlotFate
 {
     /// <summary>A run has started. Its end is told by the supervisor, like that of every run.</summary>
     Started,
@@ -30,8 +30,8 @@ public enum ScheduleResult
 /// <summary>What became of one slot of one schedule. The engine does not log: whoever composes it does, with this.</summary>
 /// <param name="Schedule">The schedule.</param>
 /// <param name="Slot">The moment that it names; the first one of those that were missed.</param>
-/// <param name="Result">What became of it.</param>
+/// <param name="Fate">What became of it.</param>
 /// <param name="Detail">A sentence without a capital and a full stop, like the message of an exception.</param>
 /// <param name="Run">The run; null unless one has started.</param>
 public sealed record ScheduleOutcome(
-    BackupSchedule Schedule, DateTimeOffset Slot, ScheduleResult Result, string Detail, StartedRun? Run = null);
+    BackupSchedule Schedule, DateTimeOffset Slot, SlotFate Fate, string Detail, StartedRun? Run = null);

@@ -97,10 +97,11 @@ public sealed class Scheduler : IDisposable
 
     private void Loop()
     {
-        while (Sleep())
+        do
         {
             Step();
         }
+        while (Sleep());
     }
 
     private void Wake()
@@ -174,32 +175,32 @@ public sealed class Scheduler : IDisposable
     private void Begin(SlotDecision decision, string problem)
     {
         // Without the record the same slot could begin twice. The disk that did not take it would not take a run either.
-        (StartedRun? run, ScheduleResult result, string detail) =
-            problem.Length > 0 ? (null, ScheduleResult.NotStarted, problem)
-            : _supervisor.Maintenance.IsOn ? (null, ScheduleResult.SkippedMaintenance, "maintenance mode is on")
+        (StartedRun? run, SlotFate fate, string detail) =
+            problem.Length > 0 ? (null, SlotFate.NotStarted, problem)
+            : _supervisor.Maintenance.IsOn ? (null, SlotFate.SkippedMaintenance, "maintenance mode is on")
             : TryStart(decision.Participants);
         foreach (ScheduleOutcome slot in decision.Starting)
         {
             string note = run is not null && slot.Detail.Length > 0 ? $"{detail}, {slot.Detail}" : detail;
-            _told(slot with { Result = result, Detail = note, Run = run });
+            _told(slot with { Fate = fate, Detail = note, Run = run });
         }
     }
 
-    private (StartedRun? Run, ScheduleResult Result, string Detail) TryStart(ImmutableArray<string> participants)
+    private (StartedRun? Run, SlotFate Fate, string Detail) TryStart(ImmutableArray<string> participants)
     {
         try
         {
             StartedRun run = _supervisor.Start(new RunRequest(RunTrigger.Cron, participants));
-            return (run, ScheduleResult.Started, $"run {run.Id} has started");
+            return (run, SlotFate.Started, $"run {run.Id} has started");
         }
         catch (BackupException e)
         {
-            return (null, e.Fault == BackupFault.StoreBusy ? ScheduleResult.SkippedBusy : ScheduleResult.NotStarted, e.Message);
+            return (null, e.Fault == BackupFault.StoreBusy ? SlotFate.SkippedBusy : SlotFate.NotStarted, e.Message);
         }
         catch (Exception e)
         {
             // Everything: a bug in one start must not end all backups to come.
-            return (null, ScheduleResult.NotStarted, $"internal error: {e.GetType().Name}: {e.Message}");
+            return (null, SlotFate.NotStarted, $"internal error: {e.GetType().Name}: {e.Message}");
         }
     }
 

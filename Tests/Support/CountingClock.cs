@@ -11,6 +11,9 @@ internal sealed class CountingClock : TimeProvider
     private Action _act = () => { };
     private long _calls;
 
+    /// <summary>Done at every look, on the thread that looks.</summary>
+    public Action EachTime { get; set; } = () => { };
+
     public long Calls => Interlocked.Read(ref _calls);
 
     public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
@@ -46,5 +49,6 @@ internal sealed class CountingClock : TimeProvider
         {
             _act();
         }
+        EachTime();
     }
 }
