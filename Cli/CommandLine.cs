@@ -79,7 +79,7 @@ public static class CommandLine
                 verb = $"{c.Command.Name} {verb}";
             }
             await context.Error.WriteLineAsync($"See: backupd {verb}--help");
-            return (int)ExitCode.Usage;
+            return parsed.CommandResult.Command is Verb refused ? refused.UsageCode : (int)ExitCode.Usage;
         }
         catch (Exception e)
         {
@@ -111,11 +111,17 @@ public static class CommandLine
         RunVerb.Create(context),
         WatchVerb.Create(context),
         StatusVerb.Create(context),
+        LogVerb.Create(context),
+        HealthVerb.Create(context),
+        MaintenanceVerb.Create(context),
         CancelVerb.Create(context),
         CallVerb.Create(context),
         ListenVerb.Create(context),
         TokenVerb.Create(context),
         ConfigVerb.Create(context),
+        ServiceVerb.Create(context),
+        CompletionVerb.Create(context),
+        CompleteVerb.Create(context),
         VersionVerb.Create(context),
     };
 

@@ -21,6 +21,9 @@ public sealed record Places
     /// <summary>The key of access tokens.</summary>
     public string TokenSecret => Path.Combine(State, "token.key");
 
+    /// <summary>The ids of tokens that are refused.</summary>
+    public string RevokedTokens => Path.Combine(State, "revoked-tokens");
+
     /// <summary>The places of this user.</summary>
     public static Places OfUser() => Of(Accounts.EffectiveUserId == 0, Environment.GetEnvironmentVariable);
 

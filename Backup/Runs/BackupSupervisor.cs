@@ -59,6 +59,7 @@ public sealed class BackupSupervisor : IDisposable
         Settings = settings;
         Progress = new ProgressCell(time.GetUtcNow().ToUnixTimeSeconds());
         Catalog = new RunCatalog(store);
+        Maintenance = new MaintenanceMode(store, time);
     }
 
     /// <summary>The store.</summary>
@@ -75,6 +76,9 @@ public sealed class BackupSupervisor : IDisposable
 
     /// <summary>The runs of the store.</summary>
     public RunCatalog Catalog { get; }
+
+    /// <summary>Whether schedules rest.</summary>
+    public MaintenanceMode Maintenance { get; }
 
     /// <summary>Moves what a crash left in <c>.running</c> to <c>failed</c>. Disk. Does nothing while another process
     /// holds the store.</summary>

@@ -23,6 +23,10 @@ public sealed record ControlServerOptions
 
     /// <summary>The program's version, told by GetServerInfo.</summary>
     public required string Version { get; init; }
+
+    /// <summary>Unix seconds of the next scheduled run, 0 for none; asked by each GetServerInfo, from any thread, and
+    /// must not block.</summary>
+    public Func<long> NextRunAtUnix { get; init; } = static () => 0;
 }
 
 /// <summary>Listens, accepts sessions and ends them.</summary>
@@ -56,7 +60,8 @@ public sealed class ControlServer : IAsyncDisposable
         _time = time;
         ProgressFeed feed = new(supervisor.Progress);
         _context = new SessionContext(
-            new CommandDispatcher(supervisor, feed, log, options.Version, time, _stopping.Token), feed, log,
+            new CommandDispatcher(
+                supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token), feed, log,
             options.TokenSecret, time);
     }
 
