@@ -15,7 +15,7 @@ public sealed class CommandLineTests
     private static readonly string[] Verbs =
     [
         "once", "restore", "validate", "repair", "prune", "pin", "unpin", "delete", "list", "show", "find", "diff", "export", "serve",
-        "run", "watch", "status", "cancel", "call", "listen", "token", "config", "version",
+        "run", "watch", "status", "cancel", "call", "listen", "token", "init", "schedule", "config", "version",
     ];
 
     [TestMethod]
