@@ -22,6 +22,7 @@ public static class CommandLine
           backupd restore demo/latest --to back
 
         With a daemon:
+          backupd init
           backupd serve
           backupd run
           backupd status
@@ -118,6 +119,8 @@ public static class CommandLine
         CallVerb.Create(context),
         ListenVerb.Create(context),
         TokenVerb.Create(context),
+        InitVerb.Create(context),
+        ScheduleVerb.Create(context),
         ConfigVerb.Create(context),
         ServiceVerb.Create(context),
         CompletionVerb.Create(context),

@@ -20,12 +20,8 @@ internal sealed class RevokedTokens
     internal string Path { get; }
 
     /// <summary>The list that the daemon of a configuration reads.</summary>
-    internal static RevokedTokens Of(string? config, Places places)
-    {
-        // Read although it is not needed: an id that is put beside the list that the daemon reads revokes nothing.
-        _ = Configuration.DaemonConfiguration.Load(config, places);
-        return new RevokedTokens(places.RevokedTokens);
-    }
+    internal static RevokedTokens Of(string? config, Places places) =>
+        new(Configuration.DaemonConfiguration.Load(config, places).RevokedTokensFile);
 
     /// <summary>The id that was given, or that of the token that was given.</summary>
     /// <exception cref="BackupException">InputInvalid: it is no id, or a token without one.</exception>

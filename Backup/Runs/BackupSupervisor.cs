@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Store;
 
@@ -55,8 +56,7 @@ public sealed class BackupSupervisor : IDisposable
     {
         _time = time;
         Store = store;
-        Participants = [.. participants.OrderBy(p => p.Name, StringComparer.Ordinal)];
-        Settings = settings;
+        Reconfigure(participants, settings);
         Progress = new ProgressCell(time.GetUtcNow().ToUnixTimeSeconds());
         Catalog = new RunCatalog(store);
         Maintenance = new MaintenanceMode(store, time);
@@ -66,10 +66,10 @@ public sealed class BackupSupervisor : IDisposable
     public BackupStore Store { get; }
 
     /// <summary>The configured participants, by name, ordinal.</summary>
-    public ImmutableArray<ParticipantDefinition> Participants { get; }
+    public ImmutableArray<ParticipantDefinition> Participants { get; private set; }
 
     /// <summary>What the engine was told.</summary>
-    public EngineSettings Settings { get; }
+    public EngineSettings Settings { get; private set; }
 
     /// <summary>Progress of the active operation.</summary>
     public ProgressCell Progress { get; }
@@ -79,6 +79,14 @@ public sealed class BackupSupervisor : IDisposable
 
     /// <summary>Whether schedules rest.</summary>
     public MaintenanceMode Maintenance { get; }
+
+    /// <summary>Takes over another configuration. A run that is on goes on with what it began with.</summary>
+    [MemberNotNull(nameof(Settings))]
+    public void Reconfigure(ImmutableArray<ParticipantDefinition> participants, EngineSettings settings)
+    {
+        Settings = settings;
+        Participants = [.. participants.OrderBy(p => p.Name, StringComparer.Ordinal)];
+    }
 
     /// <summary>Moves what a crash left in <c>.running</c> to <c>failed</c>. Disk. Does nothing while another process
     /// holds the store.</summary>

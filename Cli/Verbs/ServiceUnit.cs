@@ -13,7 +13,6 @@ internal sealed class ServiceUnit
     /// <summary>The first line of every unit that backupd writes; a file without it is somebody else's.</summary>
     internal const string Marker = "# Written by backupd service install. To change it: systemctl edit backupd";
 
-    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan StopReserve = TimeSpan.FromSeconds(10);
 
     private readonly DaemonConfiguration _configuration;
@@ -58,11 +57,11 @@ internal sealed class ServiceUnit
     {
         StringBuilder unit = new();
         string config = _configFile is null ? "" : $" --config {Word(_configFile).Replace("$", "$$", StringComparison.Ordinal)}";
+        // The socket has the modes that say who may use it; a group must be able to get to it.
         unit.Append(CultureInfo.InvariantCulture, $"""
             {Marker}
             [Unit]
             Description=backupd: backups that can be watched
-            Documentation=man:backupd(8)
             After=network.target local-fs.target
             StartLimitIntervalSec=60
             StartLimitBurst=5
@@ -78,12 +77,12 @@ internal sealed class ServiceUnit
             WatchdogSec=30
             # SIGTERM to the daemon alone, which ends its children itself; whatever is left after its grace is killed.
             KillMode=mixed
-            TimeoutStopSec={(long)(StopGrace + StopReserve).TotalSeconds}
+            TimeoutStopSec={(long)(_configuration.Grace + StopReserve).TotalSeconds}
             UMask=0077
             StateDirectory={Path.GetFileName(_places.State)}
             StateDirectoryMode=0700
             RuntimeDirectory={Path.GetFileName(RuntimeDirectory)}
-            RuntimeDirectoryMode=0750
+            RuntimeDirectoryMode={(_configuration.Group.Length > 0 ? "0755" : "0750")}
 
             # Reads everything, writes what is named here.
             ProtectSystem=strict

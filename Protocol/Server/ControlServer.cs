@@ -42,6 +42,7 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly List<Socket> _listeners = [];
     private readonly List<Task> _accepting = [];
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _acceptingEnds = new();
     private readonly CancellationTokenSource _stopping = new();
     private uint? _group;
 
@@ -97,15 +98,27 @@ public sealed class ControlServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
-    public async Task StopAsync()
+    /// <summary>Stops accepting and gives the addresses up; open sessions go on.</summary>
+    public async Task StopAcceptingAsync()
     {
-        await _stopping.CancelAsync();
+        await _acceptingEnds.CancelAsync();
         foreach (Socket listener in _listeners)
         {
             listener.Dispose();
         }
         await Task.WhenAll(_accepting);
+        if (_options.SocketPath is string path && _listeners.Count > 0)
+        {
+            File.Delete(path);
+        }
+        _listeners.Clear();
+    }
+
+    /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
+    public async Task StopAsync()
+    {
+        await StopAcceptingAsync();
+        await _stopping.CancelAsync();
         ClientSession[] sessions;
         Task ended;
         lock (_lock)
@@ -124,11 +137,6 @@ public sealed class ControlServer : IAsyncDisposable
             session.Close();
         }
         await ended;
-        if (_options.SocketPath is string path && _listeners.Count > 0)
-        {
-            File.Delete(path);
-        }
-        _listeners.Clear();
         _completion.TrySetResult();
     }
 
@@ -136,6 +144,7 @@ public sealed class ControlServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
+        _acceptingEnds.Dispose();
         _stopping.Dispose();
     }
 
@@ -174,21 +183,21 @@ public sealed class ControlServer : IAsyncDisposable
     {
         try
         {
-            while (!_stopping.IsCancellationRequested)
+            while (!_acceptingEnds.IsCancellationRequested)
             {
                 try
                 {
-                    Admit(await listener.AcceptAsync(_stopping.Token), isLocal);
+                    Admit(await listener.AcceptAsync(_acceptingEnds.Token), isLocal);
                 }
-                catch (SocketException e) when (!_stopping.IsCancellationRequested)
+                catch (SocketException e) when (!_acceptingEnds.IsCancellationRequested)
                 {
                     // No descriptors left, or a client that was gone before it was accepted: neither ends the daemon.
                     LogRefusal($"a connection could not be accepted: {e.Message}");
-                    await Task.Delay(AcceptPause, _time, _stopping.Token);
+                    await Task.Delay(AcceptPause, _time, _acceptingEnds.Token);
                 }
             }
         }
-        catch (Exception e) when (_stopping.IsCancellationRequested
+        catch (Exception e) when (_acceptingEnds.IsCancellationRequested
             && e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
             // Asked to stop.
