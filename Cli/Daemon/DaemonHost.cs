@@ -48,7 +48,7 @@ internal sealed class DaemonHost(
         ];
         // An accept loop that ended unasked: better no daemon than one that nobody can reach. The same holds for a loop
         // that would leave a signal or the service manager without an answer.
-        Task first = await Task.WhenAny(server.Completion, signals.Stopped, Task.WhenAll(loops));
+        Task first = await Task.WhenAny([server.Completion, signals.Stopped, .. loops]);
         await ending.CancelAsync();
         await first;
         await Task.WhenAll(loops);
