@@ -27,7 +27,8 @@ internal sealed class DaemonHost(
         server.Start();
         Recover(supervisor);
         Announce(configuration, server);
-        string Status(DaemonConfiguration current) => StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
+        string Status(DaemonConfiguration current) =>
+            StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
         DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, supervisor), Status);
         await ServeAsync(supervisor, server, configuration, reload);
