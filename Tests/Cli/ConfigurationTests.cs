@@ -101,9 +101,9 @@ public sealed class ConfigurationTests
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[]}}}", "f:1:46:", "a program and its arguments")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":\"ls\"}}}", "f:1:46:", "array of texts")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[\"ls\"],\"minBytes\":-1}}}", "f:1:64:", "whole number")]
-    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"allowEmpty\":true}}}", "f:1:47:", "means nothing for a file")]
-    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"before\":[]}}}", "f:1:56:", "a program and its arguments")]
-    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"restoreCommand\":[]}}}", "f:1:47:", "unknown key")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"allowEmpty\":true}}}", "f:1:48:", "means nothing for a file")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"before\":[]}}}", "f:1:57:", "a program and its arguments")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"restoreCommand\":[]}}}", "f:1:48:", "unknown key")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"critical\":\"yes\"}}}", "f:1:59:", "true or false")]
     public void A_refusal_names_the_place_and_what_to_do(string text, string place, string what)
     {
@@ -161,7 +161,7 @@ public sealed class ConfigurationTests
         ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(
             () => Read($"{{\"store\":\"/s\",{padding}/* \u001b[2J */\"colour\":1,{padding}}}"));
         string[] lines = e.Message.Split('\n');
-        Assert.StartsWith("f:1:5027:", lines[0]);
+        Assert.StartsWith("f:1:5025:", lines[0]);
         Assert.AreEqual(164, lines[1].Length);
         Assert.AreEqual("\"colour\"", lines[1].Substring(lines[2].IndexOf('^'), 8));
         Assert.DoesNotContain('\u001b', e.Message);
