@@ -51,7 +51,8 @@ public static class CommandLine
     {
         RootCommand root = Build(context);
         Verb.ExtendHelp(root);
-        ParseResult parsed = root.Parse(arguments);
+        // "@daily" is a schedule and "@FILE" what call is to send: no file of arguments, which the library would look for.
+        ParseResult parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Action is ParseErrorAction mistake)
         {
             // The sentence alone; a page of help below it would push it off the screen.

@@ -82,6 +82,10 @@ internal static unsafe partial class Sqlite
     [LibraryImport(Library, EntryPoint = "sqlite3_db_config")]
     internal static partial int Configure(nint database, int option, int value, int* current);
 
+    /// <summary>Makes what runs on a connection end soon. The only call that another thread may make.</summary>
+    [LibraryImport(Library, EntryPoint = "sqlite3_interrupt")]
+    internal static partial void Interrupt(nint database);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_backup_step")]
     internal static partial int BackupStep(nint backup, int pages);
 

@@ -69,6 +69,11 @@ internal static class ParticipantBackup
     private static ParticipantOutcome Run(DirectoryParticipant directory, ParticipantContext context)
     {
         RefuseWithinStore(directory.Root, context.Store);
+        if (!directory.AllowEmpty && !Directory.EnumerateFileSystemEntries(directory.Root).Any())
+        {
+            throw new IOException(
+                $"{directory.Root} is empty; is its file system mounted? If it may be empty, set allowEmpty");
+        }
         using DirectoryBackup backup = new(directory.Root, RulesOf(directory, context.Store), context);
         ArtifactFile artifact = backup.Run(Artifact(directory, context, OneFile(0), []));
         WalkCounts counts = backup.Counts;

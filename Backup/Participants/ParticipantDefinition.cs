@@ -35,7 +35,8 @@ public sealed record DirectoryParticipant(string Name, bool Critical, string Roo
     /// <summary>Unreadable entries are warnings and do not make the participant not ok.</summary>
     public bool UnreadableIsWarning { get; init; }
 
-    /// <summary>A root without a single entry is backed up. Else it is a failure: most often a file system is not mounted.</summary>
+    /// <summary>A root without a single entry is backed up. Else it is a failure: most often a file system is not
+    /// mounted.</summary>
     public bool AllowEmpty { get; init; }
 
     /// <inheritdoc/>

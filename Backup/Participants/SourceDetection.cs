@@ -36,7 +36,8 @@ public static class SourceDetection
         }
         if (status.IsDirectory)
         {
-            return new DirectoryParticipant(name, Critical: false, path) { Excludes = excludes };
+            // Empty or not: somebody has named it just now.
+            return new DirectoryParticipant(name, Critical: false, path) { Excludes = excludes, AllowEmpty = true };
         }
         if (!status.IsRegular)
         {

@@ -15,6 +15,11 @@ internal readonly record struct SourceSize(long Entries, long Bytes)
     internal static SourceSize? Measure(
         ParticipantDefinition participant, BackupStore store, CancellationToken cancellation)
     {
+        if (ParticipantHooks.HasAny(participant))
+        {
+            // The source may not be there yet, and a walk over it would be in the way of an unmount.
+            return null;
+        }
         try
         {
             return participant switch

@@ -67,6 +67,7 @@ internal sealed class SqliteCopy
 
     /// <summary>Runs PRAGMA integrity_check on the copy.</summary>
     /// <returns>"" when it passes, else the first things it found.</returns>
+    /// <exception cref="OperationCanceledException">It was interrupted: a large database takes minutes.</exception>
     internal string CheckIntegrity()
     {
         // Nobody else has the copy open, and immutable keeps SQLite from making a log beside it.
@@ -74,11 +75,14 @@ internal sealed class SqliteCopy
         nint copy = Open(uri, Sqlite.OpenReadOnly | Sqlite.OpenUri);
         try
         {
+            // Gone before the connection is closed: disposing waits for a call that is on its way.
+            using CancellationTokenRegistration interrupt = _cancellation.Register(() => Sqlite.Interrupt(copy));
             List<string> found = Query(copy, "PRAGMA integrity_check(10)");
             return found is ["ok"] ? "" : string.Join("; ", found);
         }
         catch (IOException e)
         {
+            _cancellation.ThrowIfCancellationRequested();
             return e.Message;
         }
         finally

@@ -20,7 +20,7 @@ internal sealed record RunPlan(
 /// Runs one backup from start to commit, on the thread that calls it. Knows nothing of clients: it tells its progress
 /// to a <see cref="ProgressTracker"/> and returns the finished <see cref="BackupRun"/>.
 /// </summary>
-internal sealed class BackupRunner
+internal sealed partial class BackupRunner
 {
     private readonly RunPlan _plan;
     private readonly ProgressTracker _progress;
@@ -30,6 +30,9 @@ internal sealed class BackupRunner
     private readonly Dictionary<string, ArtifactFile> _artifacts = [];
     private readonly PhaseClock _clock;
     private BackupRun _run;
+
+    // What failed after a participant when there is no result to say it in: a file system may be frozen still.
+    private string _afterError = "";
 
     /// <param name="plan">What to do.</param>
     /// <param name="progress">Where to tell of it.</param>
@@ -132,83 +135,6 @@ internal sealed class BackupRunner
         }
     }
 
-    private ParticipantResult BackUp(int index, ContentPipeline pipeline, RunDirectory directory)
-    {
-        ParticipantDefinition participant = _plan.Participants[index];
-        _stop.ThrowIfCancellationRequested();
-        _progress.BeginParticipant(index);
-        ParticipantResult result = new()
-        {
-            Name = participant.Name,
-            Critical = participant.Critical,
-            Ok = false,
-            Status = ParticipantStatus.Failed,
-            StartedAtUnix = Now(),
-        };
-        PipelineCounts before = pipeline.Counts;
-        try
-        {
-            ParticipantOutcome outcome = ParticipantBackup.Run(
-                participant, Context(index, participant, pipeline, directory));
-            pipeline.Workers.WaitUntilIdle(Tick);
-            _artifacts[participant.Name] = outcome.Artifact;
-            bool ok = outcome.Error.Length == 0;
-            return result with
-            {
-                Ok = ok,
-                Status = ok ? ParticipantStatus.Completed : ParticipantStatus.Failed,
-                Error = outcome.Error,
-                FinishedAtUnix = Now(),
-                Artifacts = [Describe(outcome, pipeline.Counts - before)],
-            };
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException
-            && e is not StoreWriteException)
-        {
-            // A failure of the store is everybody's; only a failure of the source is this participant's own. Chunks that
-            // nobody will name may still be on their way: none may be written after the syncfs.
-            pipeline.Workers.WaitUntilIdle(Tick);
-            return result with { Error = e.Message, FinishedAtUnix = Now() };
-        }
-    }
-
-    private ParticipantContext Context(
-        int index, ParticipantDefinition participant, ContentPipeline pipeline, RunDirectory directory) => new()
-        {
-            Pipeline = pipeline,
-            Previous = _previous.GetValueOrDefault(participant.Name),
-            Store = _plan.Store,
-            TemporaryDirectory = directory.TemporaryPath,
-            Time = _plan.Time,
-            Cancellation = _stop,
-            Advance = (entries, bytes) => _progress.Advance(index, entries, bytes, isRead: true),
-            Skip = (entries, bytes) => _progress.Advance(index, entries, bytes, isRead: false),
-            Checking = () => _progress.CheckParticipant(index),
-        };
-
-    // Its path and hash are known when it is written.
-    private static ArtifactResult Describe(ParticipantOutcome outcome, PipelineCounts stored) => new()
-    {
-        LogicalName = outcome.Artifact.Participant + RunDirectory.ArtifactSuffix,
-        Path = "",
-        SizeBytes = outcome.Artifact.Totals.Bytes,
-        Sha256 = "",
-        Files = outcome.Artifact.Totals.Files,
-        Directories = outcome.Artifact.Totals.Directories,
-        EntriesSeen = outcome.Artifact.Totals.Seen,
-        EntriesStored = outcome.Artifact.Totals.Stored,
-        EntriesExcluded = outcome.Artifact.Totals.Excluded,
-        EntriesFailed = outcome.Artifact.Totals.Failed,
-        EntriesVanished = outcome.Artifact.Totals.Vanished,
-        BytesRead = outcome.BytesRead,
-        BytesNew = stored.BytesNew,
-        BytesStored = stored.BytesStored,
-        ChunksNew = stored.ChunksNew,
-        ChunksReused = stored.ChunksReused,
-        Warnings = outcome.Warnings,
-        WarningCount = outcome.WarningCount,
-    };
-
     // Artifacts first, then the manifest that names them, then the sums over both; the rename that commits the run
     // comes after a syncfs of all of it.
     private void Finish(RunDirectory directory)
@@ -261,6 +187,7 @@ internal sealed class BackupRunner
 
     private BackupRun Abandon(RunDirectory? directory, RunStatus status, string why, bool keepChunks)
     {
+        why += _afterError;
         ImmutableArray<ParticipantResult> ended =
             [.. _run.Participants.Select(WithoutArtifact($"its artifact was not kept: {why}"))];
         IEnumerable<ParticipantResult> others = _plan.Participants.Skip(ended.Length).Select(p => new ParticipantResult
@@ -282,7 +209,7 @@ internal sealed class BackupRunner
         };
         try
         {
-            if (directory is not null)
+            if (directory is { IsCommitted: false })
             {
                 directory.RemoveWorkingFiles(keepChunks);
                 directory.WriteManifest(_run);
@@ -297,23 +224,6 @@ internal sealed class BackupRunner
             _run = _run with { ErrorSummary = $"{why}; its record could not be written: {e.Message}" };
         }
         return _run;
-    }
-
-    // Counts every participant on a thread of its own, so that percentages mean something early; until a count is
-    // there, the size at the last run stands in for it. The result ends the thread.
-    private SizeCount CountAhead()
-    {
-        for (int i = 0; i < _plan.Participants.Length; i++)
-        {
-            string name = _plan.Participants[i].Name;
-            if (_plan.Catalog.PreviousArtifact(name) is ArtifactFile last)
-            {
-                _previous[name] = last;
-                _progress.SetMeasured(i, new SourceSize(last.Totals.Stored, last.Totals.Bytes));
-            }
-        }
-        bool areKnown = _previous.Count == _plan.Participants.Length;
-        return new SizeCount(_plan.Participants, _plan.Store, areKnown, _progress.SetMeasured);
     }
 
     private void Tick()

@@ -75,6 +75,15 @@ internal sealed class ProgressTracker
         Publish();
     }
 
+    /// <summary>Says what a participant is busy with besides being dumped.</summary>
+    internal void Tell(int index, string message)
+    {
+        ParticipantState state = _participants[index];
+        state.Progress = state.Progress with { Message = message };
+        _snapshot = _snapshot with { Message = message };
+        Publish();
+    }
+
     internal void CheckParticipant(int index)
     {
         ParticipantState state = _participants[index];
@@ -137,6 +146,12 @@ internal sealed class ProgressTracker
         _validated = 1;
         _finalizing = true;
         _snapshot = _snapshot with { Phase = RunPhase.Finalize, Message = "writing the manifest" };
+        Publish();
+    }
+
+    internal void BeginPrune()
+    {
+        _snapshot = _snapshot with { Phase = RunPhase.Prune, Message = "pruning" };
         Publish();
     }
 

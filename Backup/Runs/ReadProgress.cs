@@ -1,6 +1,6 @@
 namespace Backupd.Backup.Runs;
 
-/// <summary>Progress of an operation that only reads the store: a validation or a restore to a directory.</summary>
+/// <summary>Progress of an operation that is no run: a validation, a restore to a directory, a prune.</summary>
 internal sealed class ReadProgress
 {
     private const int PublishIntervalMs = 100;
@@ -8,6 +8,7 @@ internal sealed class ReadProgress
     private readonly ProgressCell? _cell;
     private readonly TimeProvider _time;
     private readonly Throughput _throughput;
+    private readonly ProgressSnapshot? _before;
     private ProgressSnapshot _snapshot;
     private long _publishedAt;
     private long _lastDone;
@@ -23,6 +24,7 @@ internal sealed class ReadProgress
         _cell = cell;
         _time = time;
         _throughput = new Throughput(time);
+        _before = cell?.Current.Polled;
         long now = time.GetUtcNow().ToUnixTimeSeconds();
         _snapshot = new ProgressSnapshot
         {
@@ -73,23 +75,32 @@ internal sealed class ReadProgress
     }
 
     /// <summary>Publishes the end.</summary>
-    internal void End()
+    internal void End() => PublishEnding(_snapshot with
+    {
+        // What came after the last one that was published counts, too.
+        BytesDone = _lastTotal > 0 ? _lastDone : _snapshot.BytesDone,
+        BytesTotal = _lastTotal > 0 ? _lastTotal : _snapshot.BytesTotal,
+        Status = RunStatus.Completed,
+        Phase = RunPhase.Done,
+        OverallPercent = 100,
+    });
+
+    /// <summary>Publishes an end that is no success.</summary>
+    internal void Fail(RunStatus status, string message) => PublishEnding(_snapshot with
+    {
+        Status = status,
+        Phase = RunPhase.Failed,
+        Message = message,
+        BytesPerSecond = null,
+        EtaSeconds = null,
+    });
+
+    private void PublishEnding(ProgressSnapshot ending)
     {
         long now = _time.GetUtcNow().ToUnixTimeSeconds();
-        _cell?.PublishEnding(
-            _snapshot with
-            {
-                // What came after the last one that was published counts, too.
-                BytesDone = _lastTotal > 0 ? _lastDone : _snapshot.BytesDone,
-                BytesTotal = _lastTotal > 0 ? _lastTotal : _snapshot.BytesTotal,
-                Active = false,
-                Status = RunStatus.Completed,
-                Phase = RunPhase.Done,
-                OverallPercent = 100,
-                UpdatedAtUnix = now,
-                FinishedAtUnix = now,
-            },
-            ProgressSnapshot.Idle(now));
+        // What pollers see in between is about runs: a failed one stays in sight until the next run.
+        ProgressSnapshot afterwards = _before is { Phase: RunPhase.Failed } failed ? failed : ProgressSnapshot.Idle(now);
+        _cell?.PublishEnding(ending with { Active = false, UpdatedAtUnix = now, FinishedAtUnix = now }, afterwards);
     }
 
     private bool IsTooEarly() => _time.GetElapsedTime(_publishedAt).TotalMilliseconds < PublishIntervalMs;

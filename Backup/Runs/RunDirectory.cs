@@ -97,11 +97,27 @@ internal sealed class RunDirectory
             Posix.FsyncDirectory(parent);
             Posix.FsyncDirectory(_store.RunningDirectory);
         }
-        catch (PosixException) when (good)
+        catch (PosixException e) when (good)
         {
-            Posix.Rename(place, Path);
+            TakeBack(place, e);
             IsCommitted = false;
             throw;
+        }
+    }
+
+    private void TakeBack(string place, PosixException why)
+    {
+        try
+        {
+            Posix.Rename(place, Path);
+        }
+        catch (PosixException e)
+        {
+            // Both are told: the first says that the run is not safe, the second that it looks as if it were.
+            throw new IOException(
+                $"{why.Message}; the run could not be taken back either ({e.Message}) and may be listed as completed: "
+                + $"validate or delete {Id}",
+                why);
         }
     }
 

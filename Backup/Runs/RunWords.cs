@@ -32,6 +32,20 @@ public enum RunTrigger
     [JsonStringEnumMemberName("shutdown")] Shutdown,
 }
 
+/// <summary>The words where no serialiser writes them.</summary>
+public static class RunWords
+{
+    /// <summary>What started a run, as manifests and the wire have it.</summary>
+    public static string Of(RunTrigger trigger) => trigger switch
+    {
+        RunTrigger.Manual => "manual",
+        RunTrigger.Cron => "cron",
+        RunTrigger.PreUpdate => "pre_update",
+        RunTrigger.Shutdown => "shutdown",
+        _ => throw new ArgumentOutOfRangeException(nameof(trigger)),
+    };
+}
+
 /// <summary>The state of a run; every value but <see cref="Running"/> is final.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<RunStatus>))]
 public enum RunStatus

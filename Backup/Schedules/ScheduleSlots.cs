@@ -3,30 +3,26 @@ using Cronos;
 
 namespace Backupd.Backup.Schedules;
 
-/// <summary>The moments at which a cron expression comes. Pure.</summary>
+/// <summary>The moments that a cron expression names. Pure.</summary>
 public static class ScheduleSlots
 {
-    /// <summary>The slots after a moment, oldest first, with the zone's offset at each.</summary>
+    /// <summary>The next slots after a moment, with the zone's offset at each of them.</summary>
     /// <param name="cron">The expression.</param>
-    /// <param name="from">Not among them itself.</param>
-    /// <param name="zone">Where the expression's hours are read. A slot that summer time skips comes at its end; one that
-    /// it repeats comes once.</param>
-    /// <param name="count">How many at most.</param>
-    /// <returns>Fewer when the expression comes no more.</returns>
+    /// <param name="zone">In which the expression is meant. A slot in the hour that the start of summer time leaves out is at
+    /// its end; one in the hour that the end of summer time repeats comes once, unless the expression is a repetition like
+    /// <c>*/15 * * * *</c>, which goes on through both.</param>
+    /// <param name="after">Not itself a slot.</param>
+    /// <param name="count">How many; fewer come back when there are no more, as for 30 February.</param>
     public static ImmutableArray<DateTimeOffset> Next(
-        CronExpression cron, DateTimeOffset from, TimeZoneInfo zone, int count)
+        CronExpression cron, TimeZoneInfo zone, DateTimeOffset after, int count)
     {
         ImmutableArray<DateTimeOffset>.Builder slots = ImmutableArray.CreateBuilder<DateTimeOffset>();
-        while (slots.Count < count
-            && cron.GetNextOccurrence(slots.Count == 0 ? from : slots[^1], zone) is DateTimeOffset slot)
+        DateTimeOffset last = after;
+        while (slots.Count < count && cron.GetNextOccurrence(last, zone) is DateTimeOffset next)
         {
-            slots.Add(slot);
+            slots.Add(next);
+            last = next;
         }
         return slots.ToImmutable();
     }
-
-    /// <summary>The first slot of several schedules after a moment; null when none comes.</summary>
-    public static DateTimeOffset? First(
-        IEnumerable<BackupSchedule> schedules, DateTimeOffset from, TimeZoneInfo zone) =>
-        schedules.SelectMany(s => Next(s.Cron, from, zone, 1)).Select(s => (DateTimeOffset?)s).Min();
 }

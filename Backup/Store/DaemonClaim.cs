@@ -43,7 +43,8 @@ public sealed class DaemonClaim : IDisposable
             file.Dispose();
             throw error == Errno.TryAgain
                 ? new BackupException(
-                    BackupFault.StoreBusy, $"another backupd serves the store {store.Directory}; stop it first, or name another store")
+                    BackupFault.StoreBusy,
+                    $"another backupd serves the store {store.Directory}; stop it first, or name another store")
                 : new BackupException(BackupFault.Io, new PosixException("lock", path, error).Message);
         }
         return new DaemonClaim(file);

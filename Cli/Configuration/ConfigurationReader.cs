@@ -109,7 +109,9 @@ public static class ConfigurationReader
         {
             if (participants.All(p => p.Name != name))
             {
-                string known = participants.IsEmpty ? "there are none" : $"there are {string.Join(", ", participants.Select(p => p.Name))}";
+                string known = participants.IsEmpty
+                    ? "there are none"
+                    : $"there are {string.Join(", ", participants.Select(p => p.Name))}";
                 throw tokens.Error(place, $"there is no participant {name} in this file; {known}");
             }
         }

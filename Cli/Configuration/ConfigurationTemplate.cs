@@ -60,7 +60,7 @@ internal static class ConfigurationTemplate
                 // What a program prints; no shell is involved.
                 // "pg": { "command": ["pg_dump", "-Fc", "shop"], "user": "postgres", "timeout": "30m", "critical": false },
                 // Programs before and after.
-                // "mail": { "directory": "/var/mail", "before": ["systemctl", "stop", "dovecot"], "after": ["systemctl", "start", "dovecot"] },
+                // "wiki": { "directory": "/srv/wiki", "before": ["/usr/local/bin/freeze"], "after": ["/usr/local/bin/thaw"] },
               },
 
               // When backups begin by themselves: minute hour day month weekday, in this host's time zone.

@@ -15,7 +15,7 @@ namespace Backupd.Cli.Configuration;
 /// </summary>
 public static class ConfigurationWriter
 {
-    /// <summary>The whole configuration. Secrets are not in it, because they are not in any configuration: files are named.</summary>
+    /// <summary>The whole configuration. It holds no secrets, because no configuration does: it names files.</summary>
     /// <param name="configuration">What to write.</param>
     /// <param name="indented">Over several lines, for people.</param>
     public static string Write(DaemonConfiguration configuration, bool indented)

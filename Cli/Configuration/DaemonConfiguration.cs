@@ -72,6 +72,13 @@ public sealed record DaemonConfiguration
     public bool IsPlaintextExposed =>
         Tcp is not null && !IPAddress.IsLoopback(Tcp.Address) && Tls.Mode == TlsMode.Off && !AllowPlaintext;
 
+    /// <summary>The first moment at which a schedule comes, jitter left out, in the clock's time zone; null when none
+    /// does.</summary>
+    public DateTimeOffset? NextRun(TimeProvider time) => Schedules
+        .SelectMany(s => ScheduleSlots.Next(s.Cron, time.LocalTimeZone, time.GetLocalNow(), 1))
+        .Select(s => (DateTimeOffset?)s)
+        .Min();
+
     /// <summary>The configuration of a daemon that was given none.</summary>
     public static DaemonConfiguration Default(Places places) => new()
     {

@@ -56,7 +56,7 @@ internal static class ScheduleSection
             throw tokens.Error($"this is no cron expression; {RightCron}");
         }
         // Any day does: what comes at all comes within 8 years, or 40 where a weekday meets the 29th of February.
-        return ScheduleSlots.Next(cron!, DateTimeOffset.UnixEpoch, TimeZoneInfo.Utc, 1).IsEmpty
+        return ScheduleSlots.Next(cron!, TimeZoneInfo.Utc, DateTimeOffset.UnixEpoch, 1).IsEmpty
             ? throw tokens.Error("this cron expression never comes, as the 30th of February")
             : cron!;
     }

@@ -27,7 +27,8 @@ internal sealed class DaemonHost(
         server.Start();
         Recover(supervisor);
         Announce(configuration, server);
-        string Status(DaemonConfiguration current) => StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
+        string Status(DaemonConfiguration current) =>
+            StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
         DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, supervisor), Status);
         await ServeAsync(supervisor, server, configuration, reload);
@@ -48,7 +49,7 @@ internal sealed class DaemonHost(
         ];
         // An accept loop that ended unasked: better no daemon than one that nobody can reach. The same holds for a loop
         // that would leave a signal or the service manager without an answer.
-        Task first = await Task.WhenAny(server.Completion, signals.Stopped, Task.WhenAll(loops));
+        Task first = await Task.WhenAny([server.Completion, signals.Stopped, .. loops]);
         await ending.CancelAsync();
         await first;
         await Task.WhenAll(loops);

@@ -4,7 +4,7 @@ using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Daemon;
 
-/// <summary>Asks a daemon from outside, as a client does: whoever answers has an accept loop and a thread pool that work.</summary>
+/// <summary>Asks a daemon from outside, as a client does: who answers has an accept loop and a thread pool that work.</summary>
 internal sealed class DaemonProbe
 {
     private static readonly byte[] Request = "{\"command\":\"GetServerInfo\",\"extID\":0,\"data\":{}}\n"u8.ToArray();

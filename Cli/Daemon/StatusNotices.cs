@@ -1,6 +1,5 @@
 using System.Globalization;
 using Backupd.Backup.Runs;
-using Backupd.Backup.Schedules;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
 
@@ -46,9 +45,8 @@ internal sealed class StatusNotices(
         string last = snapshot.RunId.Length > 0
             ? $"run {snapshot.RunId} ended as {snapshot.Status.ToString().ToLowerInvariant()}"
             : Units.Count(configuration.Participants.Length, "participant");
-        DateTimeOffset now = time.GetLocalNow();
-        string next = ScheduleSlots.First(configuration.Schedules, now, time.LocalTimeZone) is DateTimeOffset slot
-            ? $"next run {Moments.Day(slot, now)}"
+        string next = configuration.NextRun(time) is DateTimeOffset slot
+            ? $"next run {Moments.Day(slot, time.GetLocalNow())}"
             : "no schedules";
         return $"idle; {last}; {next}";
     }

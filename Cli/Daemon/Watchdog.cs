@@ -8,33 +8,39 @@ internal sealed class Watchdog(SystemdNotices systemd, DaemonProbe probe, EventL
     /// <summary>Runs until it is cancelled. Does nothing where nobody watches.</summary>
     internal async Task RunAsync(CancellationToken stop)
     {
-        if (systemd.Watchdog is not TimeSpan silence)
-        {
-            return;
-        }
-        // Half of it, as sd_watchdog_enabled(3) says; a probe must end before the next one.
-        using PeriodicTimer timer = new(silence / 2, time);
         try
         {
-            do
+            if (systemd.Watchdog is TimeSpan silence)
             {
-                if (await AnswersAsync(silence / 4, stop))
-                {
-                    systemd.Alive();
-                }
-                else if (!stop.IsCancellationRequested)
-                {
-                    log.Error(
-                        $"the daemon did not answer itself within {(silence / 4).TotalSeconds:0.###} s; the service manager is "
-                        + "not told that it is well");
-                }
+                await WatchAsync(silence, stop);
             }
-            while (await timer.WaitForNextTickAsync(stop));
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, stop);
         }
         catch (OperationCanceledException)
         {
             // The daemon stops, and who watched knows.
         }
+    }
+
+    private async Task WatchAsync(TimeSpan silence, CancellationToken stop)
+    {
+        // Half of it, as sd_watchdog_enabled(3) says; a probe must end before the next one.
+        TimeSpan patience = silence / 4;
+        using PeriodicTimer timer = new(silence / 2, time);
+        do
+        {
+            if (await AnswersAsync(patience, stop))
+            {
+                systemd.Alive();
+            }
+            else if (!stop.IsCancellationRequested)
+            {
+                log.Error(
+                    $"the daemon did not answer itself within {patience.TotalSeconds:0.###} s; the service manager is not told "
+                    + "that it is well");
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stop));
     }
 
     private async Task<bool> AnswersAsync(TimeSpan patience, CancellationToken stop)

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Backupd.Backup.Participants;
-using Backupd.Backup.Schedules;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
 
@@ -44,9 +43,9 @@ internal static class ConfigVerb
         {
             return "no schedules";
         }
-        DateTimeOffset now = time.GetLocalNow();
-        DateTimeOffset? next = ScheduleSlots.First(configuration.Schedules, now, time.LocalTimeZone);
-        return next is DateTimeOffset slot ? $"next run {Moments.Day(slot, now)}" : "no run to come";
+        return configuration.NextRun(time) is DateTimeOffset slot
+            ? $"next run {Moments.Day(slot, time.GetLocalNow())}"
+            : "no run to come";
     }
 
     // A warning and no error: a disk may be mounted later, and a program installed.

@@ -62,10 +62,11 @@ internal static class ScheduleVerb
         if (!BackupSchedule.TryParseCron(expression, out CronExpression? cron))
         {
             throw new BackupException(
-                BackupFault.InputInvalid, $"\"{Units.Printable(expression)}\" is no cron expression; {ScheduleSection.RightCron}");
+                BackupFault.InputInvalid,
+                $"\"{Units.Printable(expression)}\" is no cron expression; {ScheduleSection.RightCron}");
         }
         DateTimeOffset now = time.GetLocalNow();
-        ImmutableArray<DateTimeOffset> slots = ScheduleSlots.Next(cron!, now, time.LocalTimeZone, count);
+        ImmutableArray<DateTimeOffset> slots = ScheduleSlots.Next(cron!, time.LocalTimeZone, now, count);
         return slots.IsEmpty
             ? throw new BackupException(
                 BackupFault.InputInvalid, $"\"{expression}\" never comes, as the 30th of February")

@@ -136,13 +136,15 @@ internal sealed class CommandDispatcher
 
     private byte[] Stop(Request request, string who)
     {
-        if (_supervisor.Cancel() is not RunId id)
+        if (!_supervisor.TryCancel(out RunId? run))
         {
             throw new RequestException(ErrorSymbol.NotRunning, "no backup is running");
         }
-        _log.Info($"run {id} is cancelled by {who}");
+        // A prune has no id.
+        string id = run?.ToString() ?? "";
+        _log.Info($"{(id.Length > 0 ? $"run {id}" : "the prune")} is cancelled by {who}");
         return ReplyWriter.Reply(
-            request, new StopBackupServerReply(true, id.ToString()), WireJson.Default.StopBackupServerReply);
+            request, new StopBackupServerReply(true, id), WireJson.Default.StopBackupServerReply);
     }
 
     private byte[] ListRuns(Request request)
@@ -211,8 +213,18 @@ internal sealed class CommandDispatcher
             IsDryRun = data.Flag("dry_run"),
             EmptyTrashNow = data.Flag("empty_trash"),
         };
-        // Its progress goes nowhere: what clients poll and are sent is the progress of backups.
-        PruneOutcome outcome = _supervisor.Prune(asked, new ProgressCell(0), _stopping);
+        PruneOutcome outcome;
+        try
+        {
+            // A dry run is no operation that clients see or stop.
+            outcome = _supervisor.Prune(
+                asked, asked.IsDryRun ? new ProgressCell(0) : _supervisor.Progress, _stopping);
+        }
+        catch (OperationCanceledException) when (!_stopping.IsCancellationRequested)
+        {
+            throw new RequestException(
+                ErrorSymbol.RunCancelled, "the prune was cancelled; what it had removed by then is removed");
+        }
         PruneBackupRunsReply reply = PruneBackupRunsReply.From(outcome, asked.IsDryRun);
         if (!asked.IsDryRun)
         {

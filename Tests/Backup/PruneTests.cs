@@ -11,15 +11,16 @@ namespace Backupd.Tests.Backup;
 public sealed class PruneTests
 {
     [TestMethod]
-    public async Task A_prune_that_is_stopped_at_once_was_seen_in_its_phase()
+    public async Task A_prune_that_is_stopped_at_once_has_begun_and_ended_for_those_who_watch()
     {
         using Engine engine = new(new CommandParticipant("say", true, ["echo", "hello"]));
         await engine.RunOk();
         ProgressCell progress = new(0);
         Assert.ThrowsExactly<OperationCanceledException>(() => engine.Supervisor.Prune(
             new PruneRequest { Policy = HistoryStore.LastOne }, progress, new CancellationToken(canceled: true)));
-        Assert.AreEqual(RunPhase.Prune, progress.Current.Pushed.Phase);
-        Assert.IsTrue(progress.Current.Pushed.Active);
+        Assert.AreEqual(2, progress.Current.Version, "its phase and its ending");
+        Assert.AreEqual(RunStatus.Cancelled, progress.Current.Pushed.Status);
+        Assert.IsFalse(progress.Current.Pushed.Active);
     }
 
     [TestMethod]

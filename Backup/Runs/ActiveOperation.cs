@@ -2,8 +2,8 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
-/// <summary>The run that is on: its hold on the store, how it is stopped and how its end is waited for.</summary>
-internal sealed class ActiveRun : IDisposable
+/// <summary>The run or prune that is on: its hold on the store, how it is stopped and how its end is waited for.</summary>
+internal sealed class ActiveOperation : IDisposable
 {
     private readonly StoreLock _held;
     private readonly CancellationTokenSource _timeout;
@@ -13,7 +13,9 @@ internal sealed class ActiveRun : IDisposable
     private readonly TaskCompletionSource<BackupRun> _completion =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal ActiveRun(StoreLock held, TimeSpan timeout, TimeProvider time)
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal ActiveOperation(StoreLock held, TimeSpan timeout, TimeProvider time)
     {
         _held = held;
         _timeout = new CancellationTokenSource(timeout, time);
@@ -21,18 +23,28 @@ internal sealed class ActiveRun : IDisposable
         Stop = _stop.Token;
     }
 
-    /// <summary>Set once, before the run's thread starts.</summary>
-    internal RunId Id { get; set; }
+    /// <summary>The run's id; null for a prune, and until a run has got its own. Guarded by the supervisor's lock.</summary>
+    internal RunId? Run { get; set; }
 
     internal CancellationToken Stop { get; }
 
     internal bool IsTimedOut => _timeout.IsCancellationRequested;
 
+    /// <summary>Ends with a run. Never ends when there is none.</summary>
     internal Task<BackupRun> Completion => _completion.Task;
+
+    /// <summary>Ends when everything is over, observers told included. Never faults.</summary>
+    internal Task Ended => _ended.Task;
 
     internal void Cancel() => _stop.Cancel();
 
-    internal void Complete(BackupRun run) => _completion.SetResult(run);
+    internal void Complete(BackupRun run)
+    {
+        _completion.SetResult(run);
+        End();
+    }
+
+    internal void End() => _ended.TrySetResult();
 
     /// <inheritdoc/>
     public void Dispose()

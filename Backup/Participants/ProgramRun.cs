@@ -1,0 +1,174 @@
+using System.Collections.Immutable;
+using System.Text;
+using Backupd.Backup.Native;
+
+namespace Backupd.Backup.Participants;
+
+/// <summary>Runs a program of the configuration to its end: a dump, or what comes before and after reading a source.</summary>
+internal sealed class ProgramRun
+{
+    // What a failing program said last; the end of its errors is where the reason stands.
+    private const int MaxErrorBytes = 64 * 1024;
+    private const int ErrorLines = 3;
+
+    // Between the request to end and the signal that no program can refuse. A dump program that is asked lets go of its
+    // database in far less.
+    private static readonly TimeSpan KillGrace = TimeSpan.FromSeconds(5);
+
+    private readonly List<byte> _errors = [];
+    private long _stopAskedAt;
+    private string _stopReason = "";
+
+    /// <summary>Program and arguments; no shell is involved.</summary>
+    internal required ImmutableArray<string> Argv { get; init; }
+
+    /// <summary>The account it runs as; "" for the daemon's own.</summary>
+    internal string User { get; init; } = "";
+
+    /// <summary>Environment variables besides the usual ones, <c>NAME=value</c>.</summary>
+    internal ImmutableArray<string> Variables { get; init; } = [];
+
+    /// <summary>How long it may take.</summary>
+    internal required TimeSpan Timeout { get; init; }
+
+    internal required TimeProvider Time { get; init; }
+
+    /// <summary>Called at least ten times a second while the program runs.</summary>
+    internal required Action Tick { get; init; }
+
+    /// <summary>Ends the program and what it started.</summary>
+    internal required CancellationToken Cancellation { get; init; }
+
+    /// <summary>Runs the program.</summary>
+    /// <param name="readOutput">Called when there is something to read from its standard output; must read.</param>
+    /// <exception cref="IOException">It could not be started, failed or took too long; the message says which and ends with
+    /// its last errors.</exception>
+    internal void Run(Action<ChildProcess> readOutput)
+    {
+        Cancellation.ThrowIfCancellationRequested();
+        using ChildProcess child = ChildProcess.Start(CommandLine(), Environment());
+        long started = Time.GetTimestamp();
+        ChildExit? exit = null;
+        try
+        {
+            while (!child.OutputsEnded)
+            {
+                child.Poll(out bool outputReady, out bool errorsReady);
+                if (outputReady)
+                {
+                    readOutput(child);
+                }
+                if (errorsReady)
+                {
+                    ReadErrors(child);
+                }
+                exit ??= child.TryReap();
+                if (exit is not null && ((!outputReady && !errorsReady) || _stopReason.Length > 0))
+                {
+                    // The program is gone. What still holds its pipes open, or even writes to them, is a process that it
+                    // left behind in a session of its own.
+                    break;
+                }
+                StopIfDue(child, started);
+            }
+            while ((exit ??= child.TryReap()) is null)
+            {
+                // It closed its outputs and goes on: nothing to read, only time to pass.
+                child.Poll(out _, out _);
+                StopIfDue(child, started);
+            }
+        }
+        finally
+        {
+            // Also ends what the program left behind in its group.
+            child.Signal(force: true);
+            Reap(child, exit);
+        }
+        Cancellation.ThrowIfCancellationRequested();
+        Judge(exit!.Value);
+    }
+
+    /// <summary>The last lines of what it wrote to its standard error, after a colon; "" when it wrote none.</summary>
+    internal string LastErrors()
+    {
+        string[] lines = Encoding.UTF8.GetString([.. _errors])
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return lines.Length == 0 ? "" : ": " + string.Join(" / ", lines.TakeLast(ErrorLines));
+    }
+
+    private static void Reap(ChildProcess child, ChildExit? exit)
+    {
+        while (exit is null)
+        {
+            // Killed: it ends at once.
+            child.Poll(out _, out _);
+            exit = child.TryReap();
+        }
+    }
+
+    private ImmutableArray<string> CommandLine() =>
+        User.Length == 0 ? Argv : [System.Environment.ProcessPath!, RunAs.Verb, User, .. Argv];
+
+    // Nothing of the daemon's own environment: it may carry secrets.
+    private ImmutableArray<string> Environment() =>
+    [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG=C.UTF-8",
+        $"HOME={System.Environment.GetEnvironmentVariable("HOME") ?? "/"}",
+        .. Variables,
+    ];
+
+    private void ReadErrors(ChildProcess child)
+    {
+        Span<byte> buffer = stackalloc byte[4096];
+        int count = child.ReadErrors(buffer);
+        _errors.AddRange(buffer[..count]);
+        if (_errors.Count > MaxErrorBytes)
+        {
+            _errors.RemoveRange(0, _errors.Count - MaxErrorBytes);
+        }
+    }
+
+    private void StopIfDue(ChildProcess child, long started)
+    {
+        Tick();
+        if (_stopReason.Length == 0)
+        {
+            if (Cancellation.IsCancellationRequested)
+            {
+                _stopReason = "it was cancelled";
+            }
+            else if (Time.GetElapsedTime(started) > Timeout)
+            {
+                _stopReason = $"it took longer than its timeout of {Timeout.TotalSeconds} s";
+            }
+            else
+            {
+                return;
+            }
+            _stopAskedAt = Time.GetTimestamp();
+            child.Signal(force: false);
+        }
+        else if (Time.GetElapsedTime(_stopAskedAt) > KillGrace)
+        {
+            child.Signal(force: true);
+        }
+    }
+
+    private void Judge(ChildExit exit)
+    {
+        string program = Argv[0];
+        if (_stopReason.Length > 0)
+        {
+            throw new IOException($"{program} was stopped: {_stopReason}{LastErrors()}");
+        }
+        if (exit.Signal != 0)
+        {
+            throw new IOException($"{program} was ended by signal {exit.Signal}{LastErrors()}");
+        }
+        if (exit.Code != 0)
+        {
+            throw new IOException($"{program} exit {exit.Code}{LastErrors()}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Runs;
+
+/// <content>Operations that read what is stored.</content>
+public sealed partial class BackupSupervisor
+{
+    /// <summary>Re-reads everything of a run, from the disk and not the cache. Disk, long. Changes nothing.</summary>
+    /// <param name="id">The run.</param>
+    /// <param name="participants">Only these; empty for all. A partial run validates when only ok ones are named.</param>
+    /// <param name="incompleteToo">Take everything that the run kept, whatever its status.</param>
+    /// <param name="progress">Where to publish progress; null for nowhere.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
+    /// <returns>The run; everything in it is right.</returns>
+    /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged (detail names the first damaged
+    /// artifact and how many there are), StoreBusy.</exception>
+    public BackupRun Validate(
+        RunId id, ImmutableArray<string> participants, bool incompleteToo, ProgressCell? progress,
+        CancellationToken cancellation) =>
+        Validate(id, participants, incompleteToo, quick: false, progress, cancellation);
+
+    /// <summary>Reads manifest, sums, artifacts and listings of a run, and looks whether every chunk is there with its
+    /// size; contents are not read. Takes everything that the run kept. Disk. Changes nothing.</summary>
+    /// <exception cref="BackupException">As for a whole validation.</exception>
+    public BackupRun ValidateQuickly(
+        RunId id, ImmutableArray<string> participants, ProgressCell? progress, CancellationToken cancellation) =>
+        Validate(id, participants, incompleteToo: true, quick: true, progress, cancellation);
+
+    private BackupRun Validate(
+        RunId id, ImmutableArray<string> participants, bool incompleteToo, bool quick, ProgressCell? progress,
+        CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.TryShared(Store) ?? throw Busy();
+        BackupRun run = Catalog.Get(id);
+        ImmutableArray<ParticipantResult> chosen = incompleteToo
+            ? RestorableParticipants.Kept(run, participants)
+            : RestorableParticipants.Of(run, participants);
+        ReadProgress reading = new(progress, run, RunPhase.Validate, $"validating {run.Id}", _time);
+        return OnDisk(() =>
+        {
+            new RunValidator(Catalog, _time, reading.Advance, quick, cancellation).Validate(run, chosen);
+            reading.End();
+            return run;
+        });
+    }
+
+    /// <summary>Reads every chunk from the disk and moves damaged ones out of the way. Disk, long.</summary>
+    /// <param name="progress">Where to publish progress.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
+    /// <exception cref="BackupException">StoreBusy, Io.</exception>
+    public RepairOutcome Repair(ProgressCell progress, CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.TryExclusive(Store) ?? throw Busy();
+        ReadProgress reading = new(progress, run: null, RunPhase.Validate, $"reading {Store.Directory}", _time);
+        return OnDisk(() =>
+        {
+            RepairOutcome outcome = new StoreRepair(Catalog, _time, reading.Step, cancellation).Run();
+            reading.End();
+            return outcome;
+        });
+    }
+}

@@ -1,0 +1,134 @@
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Runs;
+
+/// <content>Operations that remove runs.</content>
+public sealed partial class BackupSupervisor
+{
+    /// <summary>Removes the runs that a policy does not keep, and the chunks that nothing uses any more. Disk, long. While it
+    /// is on, it is the active operation, which <see cref="TryCancel"/> stops; a dry run is not.</summary>
+    /// <param name="request">What to keep.</param>
+    /// <param name="progress">Where to publish progress.</param>
+    /// <param name="cancellation">Stops between steps; every kept run is whole at each of them.</param>
+    /// <exception cref="BackupException">StoreBusy, ShuttingDown, Io, InputInvalid: the policy keeps nothing; RunDamaged: it
+    /// cannot be known what a run uses, and nothing was removed.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped; what it had removed by then is removed.</exception>
+    public PruneOutcome Prune(PruneRequest request, ProgressCell progress, CancellationToken cancellation) =>
+        request.IsDryRun ? Foresee(request, progress, cancellation) : Carry(request, progress, cancellation);
+
+    /// <summary>The same by the rules of the configuration, with progress in <see cref="Progress"/>, or nowhere for a dry
+    /// run.</summary>
+    /// <exception cref="BackupException">As for <see cref="Prune"/>; InputInvalid also when the configuration has no
+    /// rules.</exception>
+    /// <exception cref="OperationCanceledException">As for <see cref="Prune"/>.</exception>
+    public PruneOutcome PruneAsConfigured(bool isDryRun, CancellationToken cancellation)
+    {
+        RetentionPolicy policy = Settings.Keep ?? throw new BackupException(
+            BackupFault.InputInvalid,
+            "the configuration does not say which runs to keep, and so all are kept; say it like \"keep\": { \"daily\": 7 }");
+        PruneRequest request = new() { Policy = policy, IsDryRun = isDryRun };
+        return isDryRun ? Foresee(request, progress: null, cancellation) : Carry(request, Progress, cancellation);
+    }
+
+    /// <summary>Moves a run to the trash and deletes it there. Disk. Its chunks go with the next prune. The run itself is
+    /// not read, so that a damaged one can be deleted.</summary>
+    /// <returns>The path that it had, <c>backups/completed/RUN_ID</c>.</returns>
+    /// <exception cref="BackupException">RunNotFound, StoreBusy, DeleteFailed.</exception>
+    public string Delete(RunId id)
+    {
+        using StoreLock held = StoreLock.TryExclusive(Store) ?? throw Busy();
+        string path = Catalog.DirectoryOf(id);
+        if (new RunPins(Store).All().Contains(id))
+        {
+            throw new BackupException(
+                BackupFault.DeleteFailed, $"run {id} is pinned; to delete it, first: backupd unpin {Store.Directory}/{id}");
+        }
+        Leftovers leftovers = new(Store, _time);
+        string trash;
+        try
+        {
+            Store.MakeDirectories();
+            trash = leftovers.MoveToTrash(path);
+        }
+        catch (IOException e)
+        {
+            throw new BackupException(BackupFault.DeleteFailed, $"run {id} was not deleted: {e.Message}", inner: e);
+        }
+        lock (_lock)
+        {
+            // The answer does not wait for the unlinking. Should that fail, the next start does it.
+            _unlinking = _unlinking.ContinueWith(_ => Leftovers.Unlink(trash), TaskScheduler.Default);
+        }
+        return $"backups/{Path.GetFileName(Path.GetDirectoryName(path))}/{id}";
+    }
+
+    private PruneOutcome Foresee(PruneRequest request, ProgressCell? progress, CancellationToken cancellation)
+    {
+        using StoreLock held = StoreLock.TryShared(Store) ?? throw Busy();
+        ReadProgress reading = Pruning(progress);
+        PruneOutcome outcome = OnDisk(() => new RunPruner(Store, _time, reading.Step, cancellation).Run(request));
+        reading.End();
+        return outcome;
+    }
+
+    private PruneOutcome Carry(PruneRequest request, ProgressCell progress, CancellationToken cancellation)
+    {
+        ActiveOperation active = Begin(Timeout.InfiniteTimeSpan, isAtShutdown: false);
+        ReadProgress reading = Pruning(progress);
+        Action publishEnd = () => reading.Fail(RunStatus.Failed, "pruning failed");
+        try
+        {
+            using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, active.Stop);
+            PruneOutcome outcome = OnDisk(() => new RunPruner(Store, _time, reading.Step, stop.Token).Run(request));
+            publishEnd = reading.End;
+            return outcome;
+        }
+        catch (OperationCanceledException)
+        {
+            publishEnd = () => reading.Fail(RunStatus.Cancelled, "pruning was cancelled");
+            throw;
+        }
+        catch (BackupException e)
+        {
+            publishEnd = () => reading.Fail(RunStatus.Failed, e.Message);
+            throw;
+        }
+        finally
+        {
+            lock (_turn)
+            {
+                Release(active);
+                publishEnd();
+            }
+            active.End();
+        }
+    }
+
+    private ReadProgress Pruning(ProgressCell? progress) =>
+        new(progress, run: null, RunPhase.Prune, $"pruning {Store.Directory}", _time);
+
+    /// <summary>Retention after a run: part of the run's operation and under its lock, but without a say in its status.</summary>
+    private RunEnd Retain(BackupRun run, RetentionPolicy? keep, ProgressTracker progress, CancellationToken stop)
+    {
+        if (keep is null || run.Status != RunStatus.Completed || run.Type != RunType.Full)
+        {
+            return new RunEnd(run, null, "");
+        }
+        progress.BeginPrune();
+        try
+        {
+            RunPruner pruner = new(Store, _time, (_, _) => progress.Tick(), stop);
+            return new RunEnd(run, pruner.Run(new PruneRequest { Policy = keep }), "");
+        }
+        catch (OperationCanceledException)
+        {
+            return new RunEnd(run, null, "pruning was stopped before its end; the next full run goes on with it");
+        }
+        catch (Exception e)
+        {
+            // Everything, as in the runner: the run is good and must be told of, whatever befell what came after it.
+            bool expected = e is IOException or UnauthorizedAccessException or BackupException;
+            return new RunEnd(run, null, expected ? e.Message : $"internal error: {e.GetType().Name}: {e.Message}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace Backupd.Backup.Runs;
+
+/// <summary>What the engine is told besides the participants.</summary>
+public sealed record EngineSettings
+{
+    /// <summary>A run that takes longer ends with status timeout.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(6);
+
+    /// <summary>Drop the page cache before new chunks are read back.</summary>
+    public bool ValidateCold { get; init; }
+
+    /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
+    public RetentionPolicy? Keep { get; init; }
+
+    /// <summary>The program's version, recorded in manifests.</summary>
+    public string Version { get; init; } = "";
+}
