@@ -38,7 +38,8 @@ internal sealed class DaemonHost(
         string Status(DaemonConfiguration current) =>
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
-        DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler), Status);
+        DaemonReload reload = new(
+            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler), Status);
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);

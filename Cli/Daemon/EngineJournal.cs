@@ -33,15 +33,15 @@ internal sealed class EngineJournal(EventLog log)
     {
         string slot = outcome.Slot.ToString("yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture);
         string text = $"schedule \"{outcome.Schedule.Cron}\" of {slot}: {outcome.Detail}";
-        switch (outcome.Result)
+        switch (outcome)
         {
-            case ScheduleResult.Started or ScheduleResult.Covered or ScheduleResult.SkippedMaintenance:
+            case { Result: ScheduleResult.Started or ScheduleResult.Covered or ScheduleResult.SkippedMaintenance }:
                 log.Info(text, outcome.Run?.Id.ToString() ?? "");
                 break;
-            case ScheduleResult.SkippedBusy or ScheduleResult.Missed or ScheduleResult.ClockSetBack:
+            case { Result: ScheduleResult.SkippedBusy or ScheduleResult.Missed or ScheduleResult.ClockSetBack }:
                 log.Warning(text);
                 break;
-            case ScheduleResult.NotStarted:
+            case { Result: ScheduleResult.NotStarted }:
                 log.Error(text);
                 break;
             default:
