@@ -1,5 +1,6 @@
 using Backupd.Backup;
 using Backupd.Backup.Runs;
+using Backupd.Backup.Schedules;
 using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
@@ -11,6 +12,9 @@ namespace Backupd.Cli.Daemon;
 internal sealed class DaemonHost(
     string? file, CliContext context, EventLog log, DaemonSignals signals, SystemdNotices systemd)
 {
+    // The start, and then reloads one after the other.
+    private bool _isScheduling;
+
     /// <summary>Runs until a signal stops it and everything has ended.</summary>
     /// <exception cref="ConfigurationException">The configuration or the token secret is refused.</exception>
     /// <exception cref="BackupException">The store or an address cannot be had; StoreBusy when another daemon has it.</exception>
@@ -23,15 +27,22 @@ internal sealed class DaemonHost(
         using DaemonClaim claim = DaemonClaim.Take(store);
         using BackupSupervisor supervisor = new(
             store, configuration.Participants, Settings(configuration), context.Time);
+        EngineJournal journal = new(log);
+        supervisor.RunEnded += journal.Tell;
         await using ControlServer server = new(Options(configuration, secret), supervisor, log, context.Time);
         server.Start();
         Recover(supervisor);
+        using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
+        Schedule(scheduler, configuration);
         Announce(configuration, server);
         string Status(DaemonConfiguration current) =>
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
-        DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, supervisor), Status);
+        DaemonReload reload = new(
+            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler), Status);
         await ServeAsync(supervisor, server, configuration, reload);
+        // No schedule may come while the last run is waited for. What it has started goes on.
+        await Task.Run(scheduler.Dispose);
         DaemonShutdown shutdown = new(supervisor, server, log, systemd, context.Time);
         await shutdown.RunAsync(reload.Current, signals.StoppedAtOnce);
     }
@@ -73,8 +84,32 @@ internal sealed class DaemonHost(
     };
 
     // What can change while the daemon runs. DaemonReload names what cannot.
-    private void Apply(DaemonConfiguration next, BackupSupervisor supervisor) =>
+    private void Apply(DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler)
+    {
         supervisor.Reconfigure(next.Participants, Settings(next));
+        if (_isScheduling)
+        {
+            scheduler.Reconfigure(next.Schedules);
+        }
+        else
+        {
+            Schedule(scheduler, next);
+        }
+    }
+
+    private void Schedule(Scheduler scheduler, DaemonConfiguration configuration)
+    {
+        try
+        {
+            scheduler.Start(configuration.Schedules);
+            _isScheduling = true;
+        }
+        catch (BackupException e)
+        {
+            // Better a daemon without schedules than none: what is stored must be within reach.
+            log.Error($"{e.Message}; until the configuration is read again (SIGHUP) no backup begins by itself");
+        }
+    }
 
     private void Recover(BackupSupervisor supervisor)
     {

@@ -23,69 +23,68 @@ internal sealed class DaemonShutdown(
         using CancellationTokenSource stopped = new();
         Task extending = ExtendAsync(stopped.Token);
         await server.StopAcceptingAsync();
+        // One grace for everything.
         Task impatience = Task.WhenAny(atOnce, Task.Delay(configuration.Grace, time, stopped.Token));
-        await FinishAsync(configuration, impatience);
-        Task<BackupRun>? last = configuration.BackupOnShutdown ? await BackUpAsync(configuration, impatience) : null;
-        if (supervisor.Progress.Current.Pushed is { Active: true, RunId: string id })
+        string grace = Durations.Format(configuration.Grace);
+        string Reason() => atOnce.IsCompleted ? "a second signal came" : $"its {grace} are over";
+        if (supervisor.Progress.Current.Pushed.Active && !impatience.IsCompleted)
         {
-            string why = atOnce.IsCompleted ? "a second signal came" : $"its {Durations.Format(configuration.Grace)} are over";
-            log.Warning($"run {id} is cancelled: {why}", id);
+            Tell($"{Active()} has {grace} to end");
         }
-        // The active run first: the sessions that wait for it are still owed their answer.
+        await FinishAsync(impatience, Reason);
+        if (configuration.BackupOnShutdown && await TryBackUpAsync(impatience, Reason))
+        {
+            await FinishAsync(impatience, Reason);
+        }
+        // The sessions that wait for a run have their answer now.
         await Task.Run(supervisor.Dispose);
-        if (last is not null)
-        {
-            BackupRun run = await last;
-            log.Info($"run {run.Id} ended as {run.Status.ToString().ToLowerInvariant()}", run.Id.ToString());
-        }
         await server.StopAsync();
         await stopped.CancelAsync();
         await extending;
         log.Info("stopped");
     }
 
-    private async Task FinishAsync(DaemonConfiguration configuration, Task impatience)
+    /// <summary>Waits until nothing is on any more; cancels it when patience ends.</summary>
+    private async Task FinishAsync(Task impatience, Func<string> reason)
     {
-        if (supervisor.Progress.Current.Pushed is { Active: true, RunId: string id } && !impatience.IsCompleted)
+        using CancellationTokenSource hurry = new();
+        Task ended = Task.Run(() => supervisor.Shutdown(Timeout.InfiniteTimeSpan, hurry.Token));
+        await Task.WhenAny(ended, impatience);
+        if (!ended.IsCompleted && supervisor.Progress.Current.Pushed is { Active: true, RunId: string id })
         {
-            string text = $"run {id} has {Durations.Format(configuration.Grace)} to end";
-            log.Info(text, id);
-            systemd.Status($"stopping; {text}");
-            await Task.WhenAny(IdleAsync(), impatience);
+            log.Warning($"{Active()} is cancelled: {reason()}", id);
         }
-    }
-
-    private async Task IdleAsync()
-    {
-        ProgressState state = supervisor.Progress.Current;
-        while (state.Pushed.Active)
-        {
-            await state.Changed;
-            state = supervisor.Progress.Current;
-        }
+        await hurry.CancelAsync();
+        await ended;
     }
 
     // Whatever ran before began before this was asked for, and has not seen what was written last.
-    private async Task<Task<BackupRun>?> BackUpAsync(DaemonConfiguration configuration, Task impatience)
+    private async Task<bool> TryBackUpAsync(Task impatience, Func<string> reason)
     {
         if (impatience.IsCompleted)
         {
-            log.Warning($"no backup on shutdown: {Durations.Format(configuration.Grace)} were over before it could begin");
-            return null;
+            log.Warning($"the backup on shutdown was not begun: {reason()}");
+            return false;
         }
         try
         {
-            StartedRun run = await Task.Run(() => supervisor.Start(new RunRequest(RunTrigger.Shutdown, [])));
-            log.Info($"run {run.Id} started by the shutdown", run.Id.ToString());
-            systemd.Status($"stopping; run {run.Id} is the backup on shutdown");
-            await Task.WhenAny(run.Completion, impatience);
-            return run.Completion;
+            StartedRun run = await Task.Run(supervisor.StartAtShutdown);
+            Tell($"run {run.Id} is the backup on shutdown");
+            return true;
         }
         catch (BackupException e)
         {
-            log.Error($"no backup on shutdown: {e.Message}");
-            return null;
+            log.Error($"the backup on shutdown was not begun: {e.Message}");
+            return false;
         }
+    }
+
+    private string Active() => supervisor.Progress.Current.Pushed is { RunId: { Length: > 0 } id } ? $"run {id}" : "a prune";
+
+    private void Tell(string text)
+    {
+        log.Info(text, supervisor.Progress.Current.Pushed.RunId);
+        systemd.Status($"stopping; {text}");
     }
 
     private async Task ExtendAsync(CancellationToken stopped)

@@ -78,14 +78,11 @@ public sealed class ConfigurationWriterTests
         {
             string name = path.Length == 0 ? member.Name : $"{path}.{member.Name}";
             names.Add(name);
-            foreach (JsonElement below in member.Value.ValueKind switch
+            bool isArray = member.Value.ValueKind == JsonValueKind.Array;
+            JsonElement[] values = isArray ? [.. member.Value.EnumerateArray()] : [member.Value];
+            foreach (JsonElement below in values.Where(v => v.ValueKind == JsonValueKind.Object))
             {
-                JsonValueKind.Object => [member.Value],
-                JsonValueKind.Array => member.Value.EnumerateArray().Where(e => e.ValueKind == JsonValueKind.Object),
-                _ => Enumerable.Empty<JsonElement>(),
-            })
-            {
-                Collect(below, path == "participants" ? "participants.NAME" : member.Value.ValueKind == JsonValueKind.Array ? name + "[]" : name, names);
+                Collect(below, path == "participants" ? "participants.NAME" : isArray ? name + "[]" : name, names);
             }
         }
     }

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Daemon;
@@ -51,6 +53,25 @@ public sealed class DaemonReloadTests
         await daemon.SignalAsync("TERM");
         Assert.AreEqual(0, await daemon.ExitAsync());
         Assert.HasCount(2, daemon.Log.Where(l => l.Contains("takes effect", StringComparison.Ordinal)).ToArray());
+    }
+
+    [TestMethod]
+    public async Task Schedules_and_retention_hold_from_a_reload_on_and_end_with_the_next()
+    {
+        using DaemonFiles files = new DaemonFiles().Write("\"one\": { \"file\": \"/etc/hostname\" }");
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config, "--log", "json");
+        files.Write(
+            "\"one\": { \"file\": \"/etc/hostname\" }", ", \"schedules\": [{ \"cron\": \"* * * * * *\" }], \"keep\": { \"last\": 1 }");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("ended as completed", times: 2);
+        await daemon.SaysAsync("1 older run went");
+        files.Write("");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("the configuration was read again: 0 participants, 0 schedules");
+        await daemon.SignalAsync("TERM");
+        Assert.AreEqual(0, await daemon.ExitAsync());
+        Assert.IsEmpty(daemon.Log.Where(l => l.Contains("\"error\"", StringComparison.Ordinal)).ToArray());
+        Assert.AreEqual(RunTrigger.Cron, new RunCatalog(BackupStore.Open(files.Store)).List(10, null, out _).Single().Trigger);
     }
 
     [TestMethod]

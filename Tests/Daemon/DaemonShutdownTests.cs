@@ -94,7 +94,7 @@ public sealed class DaemonShutdownTests
             Assert.AreNotEqual("", line.GetProperty("message").GetString());
         }
         string[] named = [.. lines.Where(l => l.TryGetProperty("run_id", out _)).Select(l => l.GetProperty("run_id").GetString()!)];
-        Assert.IsGreaterThanOrEqualTo(2, named.Length);
+        Assert.HasCount(2, named, "its beginning and its end");
         Assert.IsTrue(named.All(n => n == run.Id.ToString()));
     }
 
