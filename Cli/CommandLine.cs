@@ -22,6 +22,7 @@ public static class CommandLine
           backupd restore demo/latest --to back
 
         With a daemon:
+          backupd init
           backupd serve
           backupd run
           backupd status
@@ -50,7 +51,8 @@ public static class CommandLine
     {
         RootCommand root = Build(context);
         Verb.ExtendHelp(root);
-        ParseResult parsed = root.Parse(arguments);
+        // "@daily" is a schedule and "@FILE" what call is to send: no file of arguments, which the library would look for.
+        ParseResult parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Action is ParseErrorAction mistake)
         {
             // The sentence alone; a page of help below it would push it off the screen.
@@ -79,7 +81,7 @@ public static class CommandLine
                 verb = $"{c.Command.Name} {verb}";
             }
             await context.Error.WriteLineAsync($"See: backupd {verb}--help");
-            return (int)ExitCode.Usage;
+            return parsed.CommandResult.Command is Verb refused ? refused.UsageCode : (int)ExitCode.Usage;
         }
         catch (Exception e)
         {
@@ -111,11 +113,19 @@ public static class CommandLine
         RunVerb.Create(context),
         WatchVerb.Create(context),
         StatusVerb.Create(context),
+        LogVerb.Create(context),
+        HealthVerb.Create(context),
+        MaintenanceVerb.Create(context),
         CancelVerb.Create(context),
         CallVerb.Create(context),
         ListenVerb.Create(context),
         TokenVerb.Create(context),
+        InitVerb.Create(context),
+        ScheduleVerb.Create(context),
         ConfigVerb.Create(context),
+        ServiceVerb.Create(context),
+        CompletionVerb.Create(context),
+        CompleteVerb.Create(context),
         VersionVerb.Create(context),
     };
 

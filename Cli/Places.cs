@@ -15,11 +15,20 @@ public sealed record Places
     /// <summary>The daemon's Unix socket.</summary>
     public required string Socket { get; init; }
 
+    /// <summary>Whether these are the system's and not one user's.</summary>
+    public bool IsRoot { get; init; }
+
+    /// <summary>The home directory; "" where it is not known or does not matter.</summary>
+    public string Home { get; init; } = "";
+
     /// <summary>The store of a daemon without a configuration.</summary>
     public string Store => Path.Combine(State, "backups");
 
     /// <summary>The key of access tokens.</summary>
     public string TokenSecret => Path.Combine(State, "token.key");
+
+    /// <summary>The ids of tokens that are refused.</summary>
+    public string RevokedTokens => Path.Combine(State, "revoked-tokens");
 
     /// <summary>The places of this user.</summary>
     public static Places OfUser() => Of(Accounts.EffectiveUserId == 0, Environment.GetEnvironmentVariable);
@@ -36,12 +45,14 @@ public sealed record Places
                 Config = "/etc/backupd/backupd.json",
                 State = "/var/lib/backupd",
                 Socket = "/run/backupd/backupd.sock",
+                IsRoot = true,
             };
         }
         string home = environment("HOME") ?? "/";
         string state = Path.Combine(Absolute(environment("XDG_STATE_HOME")) ?? Path.Combine(home, ".local/state"), "backupd");
         return new Places
         {
+            Home = environment("HOME") ?? "",
             Config = Path.Combine(
                 Absolute(environment("XDG_CONFIG_HOME")) ?? Path.Combine(home, ".config"), "backupd/backupd.json"),
             State = state,

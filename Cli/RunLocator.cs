@@ -33,9 +33,7 @@ public sealed record RunLocator(BackupStore Store, RunId Run)
         }
         if (!RunId.TryParse(name, out RunId id))
         {
-            throw new BackupException(
-                BackupFault.InputInvalid,
-                $"{where} names no run: give a run id, latest, DIR/latest or DIR/RUN_ID (see backupd list)");
+            throw NoRun(where);
         }
         // DIR/completed/RUN_ID is a run's own directory.
         string parent = Path.GetFileName(directory);
@@ -44,4 +42,13 @@ public sealed record RunLocator(BackupStore Store, RunId Run)
             : directory;
         return new RunLocator(BackupStore.Open(storeDirectory), id);
     }
+
+    /// <summary>A run id, or null for <c>latest</c>.</summary>
+    /// <exception cref="BackupException">InputInvalid: it is neither.</exception>
+    public static RunId? IdOrLatest(string where) =>
+        where == "latest" ? null : RunId.TryParse(where, out RunId id) ? id : throw NoRun(where);
+
+    private static BackupException NoRun(string where) => new(
+        BackupFault.InputInvalid,
+        $"{where} names no run: give a run id, latest, DIR/latest or DIR/RUN_ID (see backupd list)");
 }

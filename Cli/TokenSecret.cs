@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Backupd.Backup;
+using Backupd.Cli.Configuration;
 using Backupd.Protocol.Server;
 
 namespace Backupd.Cli;
@@ -11,21 +12,22 @@ internal static class TokenSecret
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private const UnixFileMode OthersCanRead =
+    private const UnixFileMode OthersCanUse =
         UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     /// <summary>The key: the bytes of the file less one trailing newline.</summary>
-    /// <exception cref="BackupException">Missing, too short, or readable by others.</exception>
+    /// <exception cref="BackupException">Missing or too short.</exception>
+    /// <exception cref="ConfigurationException">Others can read or write it.</exception>
     internal static byte[] Read(string path)
     {
         byte[] bytes;
         try
         {
             bytes = File.ReadAllBytes(path);
-            if ((File.GetUnixFileMode(path) & OthersCanRead) != 0)
+            if ((File.GetUnixFileMode(path) & OthersCanUse) != 0)
             {
-                throw new BackupException(
-                    BackupFault.InputInvalid, $"{path} can be read by others, who could make tokens; chmod 600 {path}");
+                throw new ConfigurationException(
+                    $"{path} can be read or written by others, who could make tokens; chmod 600 {path}");
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

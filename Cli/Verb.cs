@@ -19,6 +19,9 @@ internal sealed class Verb : Command
     /// <summary>What only the verb's own help shows.</summary>
     internal string More { get; }
 
+    /// <summary>The exit code when its command line cannot be understood.</summary>
+    internal int UsageCode { get; set; } = (int)ExitCode.Usage;
+
     /// <summary>Makes the help of a command line show <see cref="More"/> after its usual page.</summary>
     internal static void ExtendHelp(RootCommand root)
     {

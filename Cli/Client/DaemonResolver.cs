@@ -18,6 +18,11 @@ internal sealed class DaemonResolver
         _context = context;
     }
 
+    /// <summary>Somebody named the daemon: no other place will do.</summary>
+    internal bool IsNamed => !string.IsNullOrEmpty(Named);
+
+    private string? Named => _options.Address(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_ADDR");
+
     /// <exception cref="NoDaemonException">Nobody answers.</exception>
     /// <exception cref="BackupException">The address or the token file cannot be used.</exception>
     internal Task<DaemonClient> ConnectAsync(CancellationToken cancellation) =>
@@ -25,7 +30,7 @@ internal sealed class DaemonResolver
 
     private DaemonAddress Address()
     {
-        string? given = _options.Address(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_ADDR");
+        string? given = Named;
         if (!string.IsNullOrEmpty(given))
         {
             return DaemonAddress.TryParse(given) ?? throw new BackupException(

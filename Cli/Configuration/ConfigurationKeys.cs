@@ -1,15 +1,37 @@
 namespace Backupd.Cli.Configuration;
 
 /// <summary>A key of the configuration file.</summary>
-/// <param name="Section">"" for the top, <c>listen</c>, or <c>participant</c> for what is below a participant's name.</param>
+/// <param name="Section">"" for the top, else one of the sections that <see cref="ConfigurationKeys"/> names.</param>
 /// <param name="Name">As written.</param>
 /// <param name="Default">What holds without it.</param>
 /// <param name="Meaning">One line.</param>
-public sealed record ConfigurationKey(string Section, string Name, string Default, string Meaning);
+public sealed record ConfigurationKey(string Section, string Name, string Default, string Meaning)
+{
+    /// <summary>The key with everything that it stands in: <c>participants.NAME.exclude</c>.</summary>
+    public string FullName => Section switch
+    {
+        "" => Name,
+        ConfigurationKeys.Participant => $"participants.NAME.{Name}",
+        ConfigurationKeys.Schedule => $"schedules[].{Name}",
+        _ => $"{Section}.{Name}",
+    };
+}
 
 /// <summary>Every key there is. What is not in this table is refused, and docs/configuration.md is held against it.</summary>
 public static class ConfigurationKeys
 {
+    /// <summary>The section of where the daemon listens.</summary>
+    public const string Listen = "listen";
+
+    /// <summary>The section of a certificate in files.</summary>
+    public const string Tls = "listen.tls";
+
+    /// <summary>The section of one schedule.</summary>
+    public const string Schedule = "schedule";
+
+    /// <summary>The section of what stays after a run.</summary>
+    public const string Keep = "keep";
+
     /// <summary>The section of what is below a participant's name.</summary>
     public const string Participant = "participant";
 
@@ -19,20 +41,46 @@ public static class ConfigurationKeys
         new("", "store", "required", "the directory that holds the backups"),
         new("", "listen", "", "where the daemon listens"),
         new("", "participants", "", "what is backed up, by name"),
+        new("", "schedules", "[]", "when backups begin by themselves"),
+        new("", "keep", "everything", "which runs stay after a successful full run"),
         new("", "timeout", "6h", "the longest that a run may take"),
         new("", "validate", "new", "\"new\" reads new chunks back; \"cold\" from the disk and not the page cache"),
-        new("listen", "socket", "the default place", "path of the Unix socket; \"\" for none"),
-        new("listen", "group", "none", "members may use the Unix socket without a token"),
-        new("listen", "tcp", "127.0.0.1:8620", "loopback address and port; \"\" for none"),
-        new("listen", "tokenSecretFile", "the default place", "file with the key of access tokens, made when missing"),
+        new("", "grace", "20s", "how long SIGTERM waits for a run before it is cancelled; \"0s\" does not wait"),
+        new("", "backupOnShutdown", "false", "back up once more on SIGTERM, within the grace"),
+        new(Listen, "socket", "the default place", "path of the Unix socket; \"\" for none"),
+        new(Listen, "group", "none", "members may use the Unix socket without a token"),
+        new(Listen, "tcp", "127.0.0.1:8620", "address and port; \"\" for none; off loopback only with TLS"),
+        new(Listen, "tls", "auto", "\"auto\" makes a certificate, \"off\", or files: { \"certificate\": …, \"key\": … }"),
+        new(Listen, "allowPlaintext", "false", "take clients without TLS on addresses that are not loopback"),
+        new(Listen, "maxConnections", "1024", "connections at one time, 1 to 20000"),
+        new(Listen, "hosts", "[]", "further names that a browser may call this host by"),
+        new(Listen, "envelope", "flat", "\"flat\" or \"wrapped\": how replies are laid out"),
+        new(Listen, "tokenSecretFile", "the default place", "file with the key of access tokens, made when missing"),
+        new(Listen, "revokedTokensFile", "the default place", "file with the ids of tokens that are refused"),
+        new(Tls, "certificate", "", "file with the certificate and its chain, PEM"),
+        new(Tls, "key", "", "file with the certificate's private key, PEM"),
+        new(Schedule, "cron", "required", "five fields as in crontab, or @daily and the like; the host's time zone"),
+        new(Schedule, "jitter", "0s", "begin up to this much later, each time by another amount"),
+        new(Schedule, "catchUp", "true", "make up once for slots missed while the daemon was down"),
+        new(Schedule, "participants", "all", "back up only these"),
+        new(Keep, "last", "0", "the newest runs"),
+        new(Keep, "hourly", "0", "the newest run of each of so many hours"),
+        new(Keep, "daily", "0", "the newest run of each of so many days"),
+        new(Keep, "weekly", "0", "the newest run of each of so many weeks"),
+        new(Keep, "monthly", "0", "the newest run of each of so many months"),
+        new(Keep, "yearly", "0", "the newest run of each of so many years"),
+        new(Keep, "within", "0s", "every run younger than the newest one by less than this"),
         new(Participant, "directory", "", "back up this directory tree"),
         new(Participant, "file", "", "back up this file"),
         new(Participant, "sqlite", "", "back up this live SQLite database"),
         new(Participant, "command", "", "program and arguments; its standard output is backed up"),
         new(Participant, "critical", "true", "whether its failure fails the run"),
+        new(Participant, "before", "none", "program and arguments to run before the source is read"),
+        new(Participant, "after", "none", "program and arguments to run after it, whatever happened"),
         new(Participant, "exclude", "[]", "directory: patterns in gitignore syntax"),
         new(Participant, "oneFileSystem", "true", "directory: do not enter mount points"),
         new(Participant, "unreadable", "fail", "directory: \"fail\" or \"warn\" about entries that cannot be read"),
+        new(Participant, "allowEmpty", "false", "directory: nothing in it is no failure"),
         new(Participant, "user", "the daemon's", "command: the account that it runs as"),
         new(Participant, "timeout", "1h", "command: the longest that it may take"),
         new(Participant, "minBytes", "1", "command: less output is a failure"),

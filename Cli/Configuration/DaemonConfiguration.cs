@@ -1,12 +1,16 @@
 using System.Collections.Immutable;
 using System.Net;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Schedules;
 
 namespace Backupd.Cli.Configuration;
 
 /// <summary>What the daemon is told: a configuration file, or the embedded default.</summary>
 public sealed record DaemonConfiguration
 {
+    private const UnixFileMode OthersCanWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+
     /// <summary>The file that it was read from; "" for the embedded default.</summary>
     public string File { get; init; } = "";
 
@@ -22,17 +26,58 @@ public sealed record DaemonConfiguration
     /// <summary>The TCP address; null for none.</summary>
     public required IPEndPoint? Tcp { get; init; }
 
+    /// <summary>Where the certificate comes from.</summary>
+    public TlsSetting Tls { get; init; } = TlsSetting.Auto;
+
+    /// <summary>Take clients without TLS also on an address that is not loopback.</summary>
+    public bool AllowPlaintext { get; init; }
+
+    /// <summary>Connections at one time.</summary>
+    public int MaxConnections { get; init; } = 1024;
+
+    /// <summary>Names that a browser may call this host by, besides those of the loopback.</summary>
+    public ImmutableArray<string> Hosts { get; init; } = [];
+
+    /// <summary>Whether replies carry what they say in a member of its own.</summary>
+    public bool IsEnvelopeWrapped { get; init; }
+
     /// <summary>The file with the key of access tokens.</summary>
     public required string TokenSecretFile { get; init; }
 
+    /// <summary>The file with the ids of tokens that are refused; it need not exist.</summary>
+    public required string RevokedTokensFile { get; init; }
+
     /// <summary>What is backed up.</summary>
     public ImmutableArray<ParticipantDefinition> Participants { get; init; } = [];
+
+    /// <summary>When backups begin by themselves.</summary>
+    public ImmutableArray<BackupSchedule> Schedules { get; init; } = [];
+
+    /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
+    public RetentionPolicy? Keep { get; init; }
 
     /// <summary>The longest that a run may take.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(6);
 
     /// <summary>Drop the page cache before new chunks are read back.</summary>
     public bool ValidateCold { get; init; }
+
+    /// <summary>How long SIGTERM waits for a run before it is cancelled; zero does not wait.</summary>
+    public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Back up once more on SIGTERM, within <see cref="Grace"/>.</summary>
+    public bool BackupOnShutdown { get; init; }
+
+    /// <summary>Whether tokens would cross a network readable, and nobody has said that this is meant.</summary>
+    public bool IsPlaintextExposed =>
+        Tcp is not null && !IPAddress.IsLoopback(Tcp.Address) && Tls.Mode == TlsMode.Off && !AllowPlaintext;
+
+    /// <summary>The first moment at which a schedule comes, jitter left out, in the clock's time zone; null when none
+    /// does.</summary>
+    public DateTimeOffset? NextRun(TimeProvider time) => Schedules
+        .SelectMany(s => ScheduleSlots.Next(s.Cron, time.LocalTimeZone, time.GetLocalNow(), 1))
+        .Select(s => (DateTimeOffset?)s)
+        .Min();
 
     /// <summary>The configuration of a daemon that was given none.</summary>
     public static DaemonConfiguration Default(Places places) => new()
@@ -41,6 +86,7 @@ public sealed record DaemonConfiguration
         Socket = places.Socket,
         Tcp = new IPEndPoint(IPAddress.Loopback, 8620),
         TokenSecretFile = places.TokenSecret,
+        RevokedTokensFile = places.RevokedTokens,
     };
 
     /// <summary>Reads the file that was named, or the default file when it exists, or gives the embedded default.</summary>
@@ -52,9 +98,28 @@ public sealed record DaemonConfiguration
             return Default(places);
         }
         string path = file ?? places.Config;
+        return OnFile(path, () => ConfigurationReader.Read(System.IO.File.ReadAllBytes(path), path, places));
+    }
+
+    /// <summary>The same for a daemon, which runs as root what the file says: others must not be able to write it.</summary>
+    /// <exception cref="ConfigurationException">The file is refused.</exception>
+    public static DaemonConfiguration LoadTrusted(string? file, Places places)
+    {
+        DaemonConfiguration configuration = Load(file, places);
+        string path = configuration.File;
+        if (path.Length > 0 && (OnFile(path, () => System.IO.File.GetUnixFileMode(path)) & OthersCanWrite) != 0)
+        {
+            throw new ConfigurationException(
+                $"{path} can be written by others, who could run programs as this user; chmod go-w {path}");
+        }
+        return configuration;
+    }
+
+    private static T OnFile<T>(string path, Func<T> work)
+    {
         try
         {
-            return ConfigurationReader.Read(System.IO.File.ReadAllBytes(path), path, places);
+            return work();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

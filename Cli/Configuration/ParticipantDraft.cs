@@ -6,7 +6,7 @@ namespace Backupd.Cli.Configuration;
 /// <summary>A participant while its keys are read; they may come in any order.</summary>
 internal sealed class ParticipantDraft(string name)
 {
-    private static readonly string[] DirectoryKeys = ["exclude", "oneFileSystem", "unreadable"];
+    private static readonly string[] DirectoryKeys = ["exclude", "oneFileSystem", "unreadable", "allowEmpty"];
     private static readonly string[] CommandKeys = ["user", "timeout", "minBytes"];
     private static readonly string[] Kinds = ["directory", "file", "sqlite", "command"];
 
@@ -22,6 +22,12 @@ internal sealed class ParticipantDraft(string name)
     internal bool OneFileSystem { get; set; } = true;
 
     internal bool UnreadableIsWarning { get; set; }
+
+    internal bool AllowEmpty { get; set; }
+
+    internal ImmutableArray<string> Before { get; set; } = [];
+
+    internal ImmutableArray<string> After { get; set; } = [];
 
     internal string User { get; set; } = "";
 
@@ -60,13 +66,17 @@ internal sealed class ParticipantDraft(string name)
     }
 
     /// <summary>The participant; null when no kind was given.</summary>
-    internal ParticipantDefinition? Finish() => _kind switch
+    internal ParticipantDefinition? Finish() =>
+        OfKind() is ParticipantDefinition participant ? participant with { Before = Before, After = After } : null;
+
+    private ParticipantDefinition? OfKind() => _kind switch
     {
         "directory" => new DirectoryParticipant(name, Critical, _path)
         {
             Excludes = Exclude,
             OneFileSystem = OneFileSystem,
             UnreadableIsWarning = UnreadableIsWarning,
+            AllowEmpty = AllowEmpty,
         },
         "file" => new FileParticipant(name, Critical, _path),
         "sqlite" => new SqliteParticipant(name, Critical, _path),

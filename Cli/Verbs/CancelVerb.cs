@@ -9,14 +9,15 @@ internal static class CancelVerb
 {
     internal static Command Create(CliContext context)
     {
-        Command command = new("cancel", "Cancel the active run; nothing of it is kept, earlier runs are untouched");
+        Command command = new("cancel", "Cancel the active run or prune; nothing of the run is kept, earlier runs are untouched");
         CommonOptions options = new CommonOptions(command).WithDaemon();
         command.SetAction(async (parsed, cancellation) =>
         {
             using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
             StopBackupServerReply reply = await daemon.RequestAsync(
                 "StopBackupServer", "{}", WireJson.Default.StopBackupServerReply, cancellation);
-            await context.Error.WriteLineAsync($"run {reply.RunId} is being cancelled");
+            await context.Error.WriteLineAsync(
+                $"{(reply.RunId.Length > 0 ? $"run {reply.RunId}" : "the prune")} is being cancelled");
             return (int)ExitCode.Ok;
         });
         return command;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Backupd.Backup.Participants;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
 
@@ -10,6 +11,7 @@ internal static class ConfigVerb
     internal static Command Create(CliContext context) => new("config", "Look at the configuration")
     {
         Check(context),
+        Show(context),
         PathOf(context),
         Keys(context),
     };
@@ -20,9 +22,56 @@ internal static class ConfigVerb
         Command command = new("check", "Read the configuration file and say whether the daemon would take it") { file };
         command.SetAction(parsed =>
         {
-            DaemonConfiguration configuration = DaemonConfiguration.Load(
+            DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(
                 parsed.GetValue(file) ?? context.Places.Config, context.Places);
-            context.Output.WriteLine($"ok: {Units.Count(configuration.Participants.Length, "participant")}");
+            foreach (ParticipantDefinition participant in configuration.Participants)
+            {
+                if (Missing(participant) is string path)
+                {
+                    context.Error.WriteLine($"warning: participants.{participant.Name}: {path} does not exist");
+                }
+            }
+            string participants = Units.Count(configuration.Participants.Length, "participant");
+            context.Output.WriteLine($"ok: {participants}, {NextRun(configuration, context.Time)}");
+        });
+        return command;
+    }
+
+    private static string NextRun(DaemonConfiguration configuration, TimeProvider time)
+    {
+        if (configuration.Schedules.IsEmpty)
+        {
+            return "no schedules";
+        }
+        return configuration.NextRun(time) is DateTimeOffset slot
+            ? $"next run {Moments.Day(slot, time.GetLocalNow())}"
+            : "no run to come";
+    }
+
+    // A warning and no error: a disk may be mounted later, and a program installed.
+    private static string? Missing(ParticipantDefinition participant) => participant switch
+    {
+        DirectoryParticipant d => Directory.Exists(d.Root) ? null : d.Root,
+        FileParticipant f => File.Exists(f.Path) ? null : f.Path,
+        SqliteParticipant s => File.Exists(s.Path) ? null : s.Path,
+        CommandParticipant c => !c.Argv[0].Contains('/') || File.Exists(c.Argv[0]) ? null : c.Argv[0],
+        _ => null,
+    };
+
+    private static Verb Show(CliContext context)
+    {
+        Verb command = new("show", """
+            Print the configuration that holds, defaults included, as strict JSON.
+
+            What it prints is a configuration itself and means the same.
+            """);
+        Argument<string?> file = new("FILE") { Description = "Without it the default file", Arity = ArgumentArity.ZeroOrOne };
+        command.Add(file);
+        CommonOptions options = new CommonOptions(command).WithJson();
+        command.SetAction(parsed =>
+        {
+            DaemonConfiguration configuration = DaemonConfiguration.Load(parsed.GetValue(file), context.Places);
+            context.Output.WriteLine(ConfigurationWriter.Write(configuration, indented: !options.Json(parsed)));
         });
         return command;
     }
@@ -41,13 +90,7 @@ internal static class ConfigVerb
         {
             foreach (ConfigurationKey key in ConfigurationKeys.All)
             {
-                string name = key.Section switch
-                {
-                    "" => key.Name,
-                    ConfigurationKeys.Participant => $"participants.NAME.{key.Name}",
-                    _ => $"{key.Section}.{key.Name}",
-                };
-                context.Output.WriteLine($"{name,-34} {key.Default,-18} {key.Meaning}");
+                context.Output.WriteLine($"{key.FullName,-34} {key.Default,-18} {key.Meaning}");
             }
         });
         return command;

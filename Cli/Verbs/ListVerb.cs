@@ -1,9 +1,6 @@
-using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
-using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
-using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
 
@@ -14,6 +11,8 @@ internal static class ListVerb
 {
     private const string Description = """
         List the runs of a store, newest first.
+
+        Without DIR it lists the daemon's store: read directly where this user may, else through the daemon.
 
         Examples:
           backupd list
@@ -28,45 +27,44 @@ internal static class ListVerb
             Arity = ArgumentArity.ZeroOrOne,
         };
         Verb command = new("list", Description) { directory };
-        CommonOptions options = new CommonOptions(command).WithJson().WithConfig();
-        command.SetAction(parsed =>
+        CommonOptions options = new CommonOptions(command).WithJson().WithDaemon();
+        command.SetAction(async (parsed, cancellation) =>
         {
-            string store = parsed.GetValue(directory)
-                ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store;
-            BackupStore opened = BackupStore.Open(store);
-            ImmutableArray<BackupRun> runs = new RunCatalog(opened)
-                .List(int.MaxValue, before: null, out ImmutableArray<string> unreadable);
+            using RunSource source = parsed.GetValue(directory) is string store
+                ? new StoreRuns(BackupStore.Open(store))
+                : await RunSource.OpenAsync(options, parsed, context, cancellation);
+            IReadOnlyList<RunObject> runs = await source.ListAsync(int.MaxValue, cancellation);
             if (options.Json(parsed))
             {
-                GetBackupRunsReply rows = new([.. runs.Select(RunObject.From)]);
-                context.Output.WriteLine(JsonSerializer.Serialize(rows, WireJson.Default.GetBackupRunsReply));
+                await context.Output.WriteLineAsync(
+                    JsonSerializer.Serialize(new GetBackupRunsReply(runs), WireJson.Default.GetBackupRunsReply));
             }
             else
             {
-                Write(runs, new RunPins(opened).All(), context);
+                Write(runs, context);
             }
-            foreach (string path in unreadable)
+            foreach (string path in source.Unreadable)
             {
-                context.Error.WriteLine($"backupd: {path} holds no manifest that can be read");
+                await context.Error.WriteLineAsync($"backupd: {path} holds no manifest that can be read");
             }
-            return (int)(unreadable.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
+            return (int)(source.Unreadable.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
         });
         return command;
     }
 
-    private static void Write(ImmutableArray<BackupRun> runs, IReadOnlySet<RunId> pinned, CliContext context)
+    private static void Write(IReadOnlyList<RunObject> runs, CliContext context)
     {
-        if (runs.IsEmpty)
+        if (runs.Count == 0)
         {
             context.Error.WriteLine("no runs yet");
         }
-        foreach (BackupRun run in runs)
+        foreach (RunObject run in runs)
         {
             long size = run.Participants.SelectMany(p => p.Artifacts).Sum(a => a.SizeBytes);
             string names = string.Join(",", run.Participants.Select(p => p.Ok ? p.Name : $"!{p.Name}"));
             context.Output.WriteLine(
-                $"{run.Id}  {Units.Time(run.StartedAtUnix)}  {run.Status.ToString().ToLowerInvariant(),-9}  "
-                + $"{Units.Bytes(size),10}  {names}{(pinned.Contains(run.Id) ? "  (pinned)" : "")}");
+                $"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Status),-9}  "
+                + $"{Units.Bytes(size),10}  {names}{(run.Pinned ? "  (pinned)" : "")}");
         }
     }
 }

@@ -1,65 +1,35 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Backupd.Backup.Runs;
-using Backupd.Backup.Store;
 using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
 
 namespace Backupd.Cli.Verbs;
 
-/// <summary>What a prune did, or would do: as a line for each run and one for the space, or as JSON.</summary>
+/// <summary>What a prune did, or would do: a line for each run and one for the space.</summary>
 internal static class PruneReport
 {
-    internal static void WriteJson(PruneOutcome outcome, PruneRequest request, TextWriter output)
+    internal static void Write(PruneBackupRunsReply outcome, TextWriter output)
     {
-        PruneObject report = new()
+        foreach (PrunedRunRow run in outcome.Rows)
         {
-            DryRun = request.IsDryRun,
-            RunsKept = outcome.Runs.Count(r => r.IsKept),
-            RunsRemoved = outcome.Runs.Count(r => !r.IsKept),
-            ChunksTrashed = outcome.Trashed.Chunks,
-            BytesTrashed = outcome.Trashed.Bytes,
-            ChunksFreed = outcome.Unlinked.Chunks,
-            BytesFreed = outcome.Unlinked.Bytes,
-            Runs =
-            [
-                .. outcome.Runs.Select(v => new PrunedRunObject
-                {
-                    RunId = v.Run.Id.ToString(),
-                    Keep = v.IsKept,
-                    Reasons = [.. v.Reasons.Select(r => new KeepReasonObject(r.Rule, [.. r.Participants]))],
-                }),
-            ],
-        };
-        output.WriteLine(JsonSerializer.Serialize(report, PruneJson.Default.PruneObject));
-    }
-
-    internal static void Write(PruneOutcome outcome, PruneRequest request, TextWriter output)
-    {
-        foreach (RunVerdict verdict in outcome.Runs)
-        {
-            BackupRun run = verdict.Run;
-            string fate = verdict.IsKept ? "keep  " : request.IsDryRun ? "remove" : "gone  ";
-            string why = verdict.IsKept ? string.Join(", ", verdict.Reasons.Select(r => Text(r, run))) : "no rule keeps it";
-            output.WriteLine(
-                $"{fate}  {run.Id}  {Units.Time(run.StartedAtUnix)}  {run.Status.ToString().ToLowerInvariant(),-9}  {why}");
+            string fate = run.Kept ? "keep  " : outcome.DryRun ? "remove" : "gone  ";
+            string why = run.Kept ? string.Join(", ", run.Reasons.Select(r => Text(r, run))) : "no rule keeps it";
+            output.WriteLine($"{fate}  {run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Status),-9}  {why}");
         }
-        string would = request.IsDryRun ? " would be" : "";
-        ChunkTally waiting = outcome.Trashed;
+        string would = outcome.DryRun ? " would be" : "";
         output.WriteLine(
-            $"{Units.Count(outcome.Runs.Count(r => !r.IsKept), "run")}{would} removed, "
-            + $"{Units.Count(outcome.Runs.Count(r => r.IsKept), "run")}{would} kept");
+            $"{Units.Count(outcome.Removed, "run")}{would} removed, {Units.Count(outcome.Kept, "run")}{would} kept");
         output.WriteLine(
-            $"{Units.Count(waiting.Chunks, "chunk")}{would} moved to the trash ({Units.Bytes(waiting.Bytes)}), "
-            + $"{Units.Count(outcome.Unlinked.Chunks, "chunk")}{would} unlinked: "
-            + $"{Units.Bytes(outcome.Unlinked.Bytes)} {(request.IsDryRun ? "would be freed" : "freed")}");
-        if (waiting.Chunks > 0 && !outcome.IsTrashEmptied)
+            $"{Units.Count(outcome.ChunksTrashed, "chunk")}{would} moved to the trash ({Units.Bytes(outcome.BytesTrashed)}), "
+            + $"{Units.Count(outcome.ChunksFreed, "chunk")}{would} unlinked: "
+            + $"{Units.Bytes(outcome.BytesFreed)} {(outcome.DryRun ? "would be freed" : "freed")}");
+        if (outcome.ChunksTrashed > 0 && !outcome.TrashEmptied)
         {
             output.WriteLine("The trash is emptied after 24 hours, by the next prune or backup; at once with --now.");
         }
     }
 
     // The participants are named where they are not all of the run's.
-    private static string Text(KeepReason reason, BackupRun run)
+    private static string Text(KeepReasonObject reason, PrunedRunRow run)
     {
         string word = reason.Rule switch
         {
@@ -75,36 +45,7 @@ internal static class PruneReport
             KeepRule.Yearly => "yearly",
             _ => throw new ArgumentOutOfRangeException(nameof(reason)),
         };
-        bool isOfAll = reason.Participants.IsEmpty || reason.Participants.Length == run.Participants.Length;
+        bool isOfAll = reason.Participants.Count == 0 || reason.Participants.Count == run.Participants.Count;
         return isOfAll ? word : $"{word} ({string.Join(", ", reason.Participants)})";
     }
 }
-
-/// <summary>The line of JSON that <c>prune --json</c> prints.</summary>
-internal sealed record PruneObject
-{
-    [JsonPropertyName("dry_run")] public required bool DryRun { get; init; }
-    [JsonPropertyName("runs_kept")] public required int RunsKept { get; init; }
-    [JsonPropertyName("runs_removed")] public required int RunsRemoved { get; init; }
-    [JsonPropertyName("chunks_trashed")] public required long ChunksTrashed { get; init; }
-    [JsonPropertyName("bytes_trashed")] public required long BytesTrashed { get; init; }
-    [JsonPropertyName("chunks_freed")] public required long ChunksFreed { get; init; }
-    [JsonPropertyName("bytes_freed")] public required long BytesFreed { get; init; }
-    [JsonPropertyName("runs")] public required IReadOnlyList<PrunedRunObject> Runs { get; init; }
-}
-
-/// <summary>One run of it.</summary>
-internal sealed record PrunedRunObject
-{
-    [JsonPropertyName("run_id")] public required string RunId { get; init; }
-    [JsonPropertyName("keep")] public required bool Keep { get; init; }
-    [JsonPropertyName("reasons")] public required IReadOnlyList<KeepReasonObject> Reasons { get; init; }
-}
-
-/// <summary>Why it is kept.</summary>
-internal sealed record KeepReasonObject(
-    [property: JsonPropertyName("rule")] KeepRule Rule,
-    [property: JsonPropertyName("participants")] IReadOnlyList<string> Participants);
-
-[JsonSerializable(typeof(PruneObject))]
-internal sealed partial class PruneJson : JsonSerializerContext;

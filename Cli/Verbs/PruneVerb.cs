@@ -1,10 +1,15 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
+using Backupd.Cli.Client;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
 
 namespace Backupd.Cli.Verbs;
 
@@ -22,7 +27,11 @@ internal static class PruneVerb
         the same content, and are then unlinked by the next prune or backup; at once with --now, or while less than 10 %
         of the file system is free.
 
+        Without DIR and rules the daemon prunes its store by the rules of its configuration (keep). With them this process
+        does: a store of its own, or the daemon's by other rules.
+
         Examples:
+          backupd prune --dry-run
           backupd prune --keep-daily 7 --keep-weekly 4 --keep-monthly 6 --dry-run
           backupd prune /mnt/usb/backups --keep-last 3 --now
         """;
@@ -40,8 +49,8 @@ internal static class PruneVerb
         Option<bool> now = new("--now") { Description = "Empty the trash at once" };
         command.Add(dryRun);
         command.Add(now);
-        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithConfig();
-        command.SetAction(async (parsed, _) =>
+        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithDaemon();
+        command.SetAction(async (parsed, cancellation) =>
         {
             PruneRequest request = new()
             {
@@ -49,25 +58,53 @@ internal static class PruneVerb
                 IsDryRun = parsed.GetValue(dryRun),
                 EmptyTrashNow = parsed.GetValue(now),
             };
-            string store = parsed.GetValue(directory)
-                ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store;
-            using Interrupts interrupts = new();
-            using BackupSupervisor supervisor = new(BackupStore.Open(store), [], new EngineSettings(), context.Time);
-            ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
-            CancellationToken stop = interrupts.Token;
-            PruneOutcome outcome = await LocalProgress.FollowAsync(
-                supervisor.Progress, Task.Run(() => supervisor.Prune(request, supervisor.Progress, stop), stop), display);
+            string? store = parsed.GetValue(directory);
+            PruneBackupRunsReply outcome = store is null && !RulesAreNamed(parsed)
+                ? await InDaemonAsync(request, options, parsed, context, cancellation)
+                : await HereAsync(store, request, options, parsed, context);
             if (options.Json(parsed))
             {
-                PruneReport.WriteJson(outcome, request, context.Output);
+                await context.Output.WriteLineAsync(
+                    JsonSerializer.Serialize(outcome, WireJson.Default.PruneBackupRunsReply));
             }
             else if (!options.Quiet(parsed))
             {
-                PruneReport.Write(outcome, request, context.Output);
+                PruneReport.Write(outcome, context.Output);
             }
             return (int)ExitCode.Ok;
         });
         return command;
+    }
+
+    private static bool RulesAreNamed(ParseResult parsed) => parsed.CommandResult.Children
+        .OfType<OptionResult>().Any(o => !o.Implicit && o.Option.Name.StartsWith("--keep-", StringComparison.Ordinal));
+
+    private static async Task<PruneBackupRunsReply> InDaemonAsync(
+        PruneRequest request, CommonOptions options, ParseResult parsed, CliContext context,
+        CancellationToken cancellation)
+    {
+        using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
+        JsonObject data = new() { ["dry_run"] = request.IsDryRun, ["empty_trash"] = request.EmptyTrashNow };
+        return await daemon.RequestAsync(
+            "PruneBackupRuns", data.ToJsonString(), WireJson.Default.PruneBackupRunsReply, cancellation);
+    }
+
+    private static async Task<PruneBackupRunsReply> HereAsync(
+        string? directory, PruneRequest request, CommonOptions options, ParseResult parsed, CliContext context)
+    {
+        if (!request.Policy.KeepsSomething)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid, "say what to keep: at least one --keep-… above 0, like --keep-daily 7");
+        }
+        string store = directory ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store;
+        using Interrupts interrupts = new();
+        using BackupSupervisor supervisor = new(BackupStore.Open(store), [], new EngineSettings(), context.Time);
+        ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
+        CancellationToken stop = interrupts.Token;
+        PruneOutcome outcome = await LocalProgress.FollowAsync(
+            supervisor.Progress, Task.Run(() => supervisor.Prune(request, supervisor.Progress, stop), stop), display);
+        return PruneBackupRunsReply.From(outcome, request.IsDryRun);
     }
 
     private static Func<ParseResult, RetentionPolicy> AddRules(Command command)
@@ -84,22 +121,15 @@ internal static class PruneVerb
             HelpName = "DURATION",
         };
         command.Add(within);
-        return parsed =>
+        return parsed => new RetentionPolicy
         {
-            RetentionPolicy policy = new()
-            {
-                Last = parsed.GetValue(last),
-                Hourly = parsed.GetValue(hourly),
-                Daily = parsed.GetValue(daily),
-                Weekly = parsed.GetValue(weekly),
-                Monthly = parsed.GetValue(monthly),
-                Yearly = parsed.GetValue(yearly),
-                Within = parsed.GetValue(within) is string text ? Duration(text) : TimeSpan.Zero,
-            };
-            return policy.KeepsSomething
-                ? policy
-                : throw new BackupException(
-                    BackupFault.InputInvalid, "say what to keep: at least one --keep-… above 0, like --keep-daily 7");
+            Last = parsed.GetValue(last),
+            Hourly = parsed.GetValue(hourly),
+            Daily = parsed.GetValue(daily),
+            Weekly = parsed.GetValue(weekly),
+            Monthly = parsed.GetValue(monthly),
+            Yearly = parsed.GetValue(yearly),
+            Within = parsed.GetValue(within) is string text ? Duration(text) : TimeSpan.Zero,
         };
     }
 

@@ -52,9 +52,23 @@ internal sealed class RunFollower : IDisposable
         return null;
     }
 
-    /// <summary>Completes with the first event of an active run.</summary>
-    internal async Task WaitForStartAsync(CancellationToken cancellation) =>
-        await _daemon.NextEventAsync(cancellation);
+    /// <summary>Completes with the id of the first run that is not the one before.</summary>
+    /// <param name="before">The run that was on, or had ended badly, before the start was asked for; "" for none.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="NoDaemonException">It closed the connection.</exception>
+    internal async Task<string> WaitForStartAsync(string before, CancellationToken cancellation)
+    {
+        while (await _daemon.NextEventAsync(cancellation) is string line)
+        {
+            DaemonClient.IsEvent(line, out string data);
+            string run = JsonSerializer.Deserialize(data, WireJson.Default.ProgressObject)!.RunId;
+            if (run.Length > 0 && run != before)
+            {
+                return run;
+            }
+        }
+        throw new NoDaemonException("the daemon closed the connection");
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _daemon.Dispose();

@@ -14,13 +14,18 @@ internal static class RunSummary
     /// <param name="run">The finished run.</param>
     /// <param name="output">Where to.</param>
     /// <param name="restore">The command that gives the run back; "" when there is nothing to say.</param>
-    /// <param name="again">The command that tries the failed participants again; "" when there is none.</param>
+    /// <param name="again">The command that tries again what failed, or all of it; "" when there is none.</param>
     internal static void Write(RunObject run, TextWriter output, string restore, string again)
     {
         output.WriteLine(Headline(run));
         foreach (ParticipantObject failed in run.Participants.Where(p => !p.Ok))
         {
             output.WriteLine($"  {failed.Name}: {Units.Printable(failed.Error)}");
+        }
+        if (run.Status is RunStatus.Failed && run.Participants.All(p => p.Ok) && run.ErrorSummary.Length > 0)
+        {
+            // The disk was full, say: no participant's doing.
+            output.WriteLine($"  {Units.Printable(run.ErrorSummary)}");
         }
         long safe = run.Participants.Count(p => p.Ok);
         if (run.Status == RunStatus.Partial)
@@ -40,10 +45,24 @@ internal static class RunSummary
                 output.WriteLine($"  Get it back: {restore}");
             }
         }
-        else
+        else if (run.Status != RunStatus.Running)
         {
-            output.WriteLine("  Earlier runs are untouched.");
+            WriteNothingKept(run, output, again);
         }
+    }
+
+    private static void WriteNothingKept(RunObject run, TextWriter output, string again)
+    {
+        output.WriteLine("  Earlier runs are untouched; this one cannot be restored.");
+        if (again.Length == 0)
+        {
+            return;
+        }
+        string advice = run.Status == RunStatus.Failed
+            ? "When that is mended: "
+            : "What it stored is not stored again"
+                + (run.Status == RunStatus.Timeout ? "; more time is given by timeout in the configuration: " : ": ");
+        output.WriteLine($"  {advice}{again}");
     }
 
     private static string Headline(RunObject run)

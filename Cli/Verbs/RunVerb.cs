@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Backupd.Backup.Runs;
 using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
@@ -42,15 +43,19 @@ internal static class RunVerb
         CommonOptions options = new CommonOptions(command).WithDaemon().WithProgress().WithJson();
         command.SetAction(async (parsed, _) =>
         {
-            string data = Data(parsed.GetValue(participants) ?? [], parsed.GetValue(trigger)!);
+            string[] named = parsed.GetValue(participants) ?? [];
+            string data = Data(named, parsed.GetValue(trigger)!);
             DaemonResolver resolver = new(options, parsed, context);
             using Interrupts interrupts = new();
             using RunFollower follower = await RunFollower.SubscribeAsync(resolver, interrupts.Token);
             using DaemonClient starter = await resolver.ConnectAsync(interrupts.Token);
+            ProgressObject before = await starter.RequestAsync(
+                "GetBackupProgress", "{}", WireJson.Default.ProgressObject, interrupts.Token);
             Task<string> reply = starter.RequestLineAsync("StartFullBackup", data, CancellationToken.None);
             return parsed.GetValue(detach)
-                ? await DetachAsync(reply, follower, context)
-                : await FollowAsync(reply, follower, interrupts, resolver, options, parsed, context);
+                ? await DetachAsync(reply, follower, before.RunId, context)
+                : await FollowAsync(
+                    reply, follower, interrupts, resolver, new Report(named, options, parsed, context));
         });
         return command;
     }
@@ -65,25 +70,31 @@ internal static class RunVerb
         return data.ToJsonString();
     }
 
-    // The first event says that the run is on; a reply before it says that it is not.
-    private static async Task<int> DetachAsync(Task<string> reply, RunFollower follower, CliContext context)
+    // An event of another run than before says that the run is on; a reply before it says that it is not.
+    private static async Task<int> DetachAsync(
+        Task<string> reply, RunFollower follower, string runBefore, CliContext context)
     {
         using CancellationTokenSource stop = new();
-        Task first = follower.WaitForStartAsync(stop.Token);
-        if (await Task.WhenAny(first, reply) == reply)
+        Task<string> started = follower.WaitForStartAsync(runBefore, stop.Token);
+        string run = "";
+        if (await Task.WhenAny(started, reply) == reply)
         {
             DaemonClient.ThrowIfError(await reply);
         }
+        else
+        {
+            run = await started + " ";
+        }
         await stop.CancelAsync();
-        await context.Error.WriteLineAsync("the run has started; follow it with: backupd watch");
+        await context.Error.WriteLineAsync($"the run {run}has started; follow it with: backupd watch");
         return (int)ExitCode.Ok;
     }
 
     private static async Task<int> FollowAsync(
-        Task<string> reply, RunFollower follower, Interrupts interrupts, DaemonResolver resolver,
-        CommonOptions options, ParseResult parsed, CliContext context)
+        Task<string> reply, RunFollower follower, Interrupts interrupts, DaemonResolver resolver, Report report)
     {
-        ProgressDisplay display = options.Display(parsed, context, follower.Sources);
+        CliContext context = report.Context;
+        ProgressDisplay display = report.Options.Display(report.Parsed, context, follower.Sources);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(interrupts.Token);
         Task<ProgressObject?> shown = follower.ShowUntilEndAsync(display, stop.Token);
         try
@@ -95,7 +106,8 @@ internal static class RunVerb
             }
             string line = await reply;
             await LetTheEndBeShownAsync(shown, line, stop);
-            return await ReportAsync(line, options, parsed, context);
+            display.End();
+            return await report.WriteAsync(line, resolver);
         }
         finally
         {
@@ -141,29 +153,53 @@ internal static class RunVerb
         }
     }
 
-    private static async Task<int> ReportAsync(
-        string line, CommonOptions options, ParseResult parsed, CliContext context)
-    {
-        if (options.Json(parsed))
-        {
-            await context.Output.WriteLineAsync(line);
-        }
-        DaemonClient.ThrowIfError(line);
-        RunObject run = JsonSerializer.Deserialize(line, WireJson.Default.RunObject)!;
-        if (!options.Quiet(parsed) && !options.Json(parsed))
-        {
-            string failed = string.Join(' ', run.Participants.Where(p => !p.Ok).Select(p => p.Name));
-            RunSummary.Write(
-                run, context.Error, $"backupd restore {run.RunId} --to DIR",
-                failed.Length > 0 ? $"backupd run {failed}" : "");
-        }
-        return (int)ExitCodes.Of(run.Status);
-    }
-
     private static Task Interrupted(CancellationToken token)
     {
         TaskCompletionSource source = new(TaskCreationOptions.RunContinuationsAsynchronously);
         token.Register(() => source.TrySetResult());
         return source.Task;
+    }
+
+    /// <summary>Says how the run ended.</summary>
+    /// <param name="Named">The participants that were asked for; none for a full run.</param>
+    /// <param name="Options">Of the verb.</param>
+    /// <param name="Parsed">The command line.</param>
+    /// <param name="Context">Where to.</param>
+    private sealed record Report(string[] Named, CommonOptions Options, ParseResult Parsed, CliContext Context)
+    {
+        internal async Task<int> WriteAsync(string line, DaemonResolver resolver)
+        {
+            bool isJson = Options.Json(Parsed);
+            if (isJson)
+            {
+                await Context.Output.WriteLineAsync(line);
+            }
+            RunObject run;
+            try
+            {
+                DaemonClient.ThrowIfError(line);
+                run = JsonSerializer.Deserialize(line, WireJson.Default.RunObject)!;
+            }
+            catch (ErrorReplyException e) when (e.RunId.Length > 0 && !isJson && !Options.Quiet(Parsed))
+            {
+                // The error says that it ended badly; its record says what became of each participant.
+                using DaemonClient daemon = await resolver.ConnectAsync(CancellationToken.None);
+                run = await DaemonRuns.GetAsync(daemon, e.RunId, CancellationToken.None);
+            }
+            if (!isJson && !Options.Quiet(Parsed))
+            {
+                RunSummary.Write(run, Context.Error, $"backupd restore {run.RunId} --to DIR", Again(run));
+            }
+            return (int)ExitCodes.Of(run.Status);
+        }
+
+        // Of a partial run what failed; else what was asked for.
+        private string Again(RunObject run)
+        {
+            IEnumerable<string> names = run.Status == RunStatus.Partial
+                ? run.Participants.Where(p => !p.Ok).Select(p => p.Name)
+                : Named;
+            return string.Join(' ', ["backupd run", .. names]);
+        }
     }
 }

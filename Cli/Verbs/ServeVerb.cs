@@ -1,8 +1,7 @@
 using System.CommandLine;
 using Backupd.Backup;
-using Backupd.Backup.Runs;
-using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Daemon;
 using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Verbs;
@@ -14,105 +13,56 @@ internal static class ServeVerb
         Run the daemon in the foreground, until SIGTERM or Ctrl-C.
 
         Without a configuration file it serves an embedded default: a store in the state directory, the Unix socket and
-        127.0.0.1:8620, no participants. See backupd config keys.
+        127.0.0.1:8620, no participants. See backupd init and backupd config keys.
+
+        SIGHUP reads the configuration again; a file that is refused changes nothing. SIGTERM lets a running backup end
+        within the configured grace and cancels it then; a second SIGTERM cancels at once.
         """;
 
     internal static Command Create(CliContext context)
     {
         Verb command = new("serve", Description);
         CommonOptions options = new CommonOptions(command).WithConfig();
-        command.SetAction((parsed, _) =>
+        Option<string> format = new("--log")
         {
-            DaemonConfiguration configuration = DaemonConfiguration.Load(options.Config(parsed), context.Places);
-            return RunAsync(configuration, context);
+            Description = "Lines on standard error: auto (with levels where the journal listens), text or json",
+            HelpName = "FORMAT",
+            DefaultValueFactory = _ => "auto",
+        };
+        format.AcceptOnlyFromAmong("auto", "text", "json");
+        command.Add(format);
+        command.SetAction(async (parsed, _) =>
+        {
+            LogFormat chosen = parsed.GetValue(format) switch
+            {
+                "json" => LogFormat.Json,
+                "text" => LogFormat.Text,
+                _ => LogFormat.Auto,
+            };
+            return (int)await RunAsync(options.Config(parsed), new EventLog(context.Error, chosen, context.Time), context);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(DaemonConfiguration configuration, CliContext context)
+    private static async Task<ExitCode> RunAsync(string? file, EventLog log, CliContext context)
     {
-        using Interrupts interrupts = new();
-        EventLog log = new(context.Error);
-        // The secret first: it makes the state directory, which nobody else may look into.
-        byte[] secret = TokenSecret.ReadOrMake(configuration.TokenSecretFile);
-        BackupStore store = BackupStore.OpenOrCreate(configuration.Store);
-        EngineSettings settings = new()
-        {
-            Timeout = configuration.Timeout,
-            ValidateCold = configuration.ValidateCold,
-            Version = context.Version,
-        };
-        using BackupSupervisor supervisor = new(store, configuration.Participants, settings, context.Time);
-        ControlServerOptions serverOptions = new()
-        {
-            SocketPath = configuration.Socket.Length > 0 ? configuration.Socket : null,
-            SocketGroup = configuration.Group,
-            Tcp = configuration.Tcp,
-            TokenSecret = secret,
-            Version = context.Version,
-        };
-        await using ControlServer server = new(serverOptions, supervisor, log, context.Time);
-        server.Start();
-        Recover(supervisor, log);
-        Announce(configuration, server, log, context);
-        await Task.WhenAny(server.Completion, Signalled(interrupts.Token));
-        if (server.Completion.IsFaulted)
-        {
-            // An accept loop that ended unasked: better no daemon than one that nobody can reach.
-            await server.Completion;
-        }
-        log.Info("stopping");
-        // The active run first: the sessions that wait for it are still owed their answer.
-        await Task.Run(supervisor.Dispose);
-        await server.StopAsync();
-        log.Info("stopped");
-        return (int)ExitCode.Ok;
-    }
-
-    private static void Recover(BackupSupervisor supervisor, EventLog log)
-    {
+        using DaemonSignals signals = DaemonSignals.OfProcess();
+        using SystemdNotices systemd = SystemdNotices.OfProcess();
         try
         {
-            foreach (RunId id in supervisor.Recover())
-            {
-                log.Warning($"run {id} was interrupted; its record is in failed, earlier runs are untouched");
-            }
+            await new DaemonHost(file, context, log, signals, systemd).RunAsync();
+            return ExitCode.Ok;
+        }
+        catch (ConfigurationException e)
+        {
+            // Into the log and not beside it: who reads it as JSON, or looks for errors, finds why there is no daemon.
+            log.ErrorLines(e.Message);
+            return ExitCode.Config;
         }
         catch (BackupException e)
         {
-            // A full disk stops backups and nothing else: a daemon that does not start could not give anything back either.
-            log.Warning($"what an interrupted run left could not be moved to failed; the next backup tries again: {e.Message}");
+            log.ErrorLines(e.Message);
+            return ExitCodes.Of(e.Fault);
         }
-    }
-
-    private static void Announce(
-        DaemonConfiguration configuration, ControlServer server, EventLog log, CliContext context)
-    {
-        List<string> addresses = [];
-        if (configuration.Socket.Length > 0)
-        {
-            addresses.Add($"unix:{configuration.Socket}");
-        }
-        if (server.TcpEndPoint is not null)
-        {
-            addresses.Add(server.TcpEndPoint.ToString());
-        }
-        string participants = Terminal.Units.Count(configuration.Participants.Length, "participant");
-        log.Info(
-            $"backupd {context.Version} ready on {string.Join(" and ", addresses)}; store {configuration.Store}; {participants}");
-        if (configuration.Participants.IsEmpty)
-        {
-            string file = configuration.File.Length > 0 ? configuration.File : context.Places.Config;
-            log.Info(
-                $"nothing is backed up yet: name it in {file} and start again, for example: "
-                + $"{{ \"store\": \"{configuration.Store}\", \"participants\": {{ \"etc\": {{ \"directory\": \"/etc\" }} }} }}");
-        }
-    }
-
-    private static Task Signalled(CancellationToken token)
-    {
-        TaskCompletionSource source = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        token.Register(() => source.TrySetResult());
-        return source.Task;
     }
 }

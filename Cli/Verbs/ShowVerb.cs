@@ -1,8 +1,8 @@
 using System.CommandLine;
+using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Cli.Terminal;
-using Backupd.Protocol.Contracts;
 
 namespace Backupd.Cli.Verbs;
 
@@ -17,6 +17,8 @@ internal static class ShowVerb
           backupd show demo/latest --files
           backupd show latest --json | jq .participants
           backupd show latest --files --json | jq -r 'select(.size > 1000000) | .path'
+
+        The store is read directly where this user may, else the daemon is asked, which tells no figures and no files.
         """;
 
     internal static Command Create(CliContext context)
@@ -24,37 +26,48 @@ internal static class ShowVerb
         Argument<string> where = new("WHERE") { Description = "As for restore" };
         Option<bool> files = new("--files") { Description = "Every entry: mode, size, time, path; with --json a line each" };
         Verb command = new("show", Description) { where, files };
-        CommonOptions options = new CommonOptions(command).WithJson().WithConfig();
-        command.SetAction(parsed =>
+        CommonOptions options = new CommonOptions(command).WithJson().WithDaemon();
+        command.SetAction(async (parsed, cancellation) =>
         {
-            RunLocator found = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
-            RunCatalog catalog = new(found.Store);
-            BackupRun run = catalog.Get(found.Run);
-            if (options.Json(parsed) && parsed.GetValue(files))
+            string name = parsed.GetValue(where)!;
+            FoundRun found = await RunSource.FindAsync(name, options, parsed, context, cancellation);
+            bool isJson = options.Json(parsed);
+            if (parsed.GetValue(files))
             {
-                WriteFilesAsJson(catalog, run, context.Output);
+                if (found is not { Record: BackupRun run, Catalog: RunCatalog catalog })
+                {
+                    throw new BackupException(
+                        BackupFault.InputInvalid,
+                        "the files of a run are read from the store, which is not possible through the daemon; "
+                        + "name the store: DIR/RUN_ID, or ask as the user that it belongs to");
+                }
+                Action<RunCatalog, BackupRun, TextWriter> write = isJson ? WriteFilesAsJson : WriteFiles;
+                write(catalog, run, context.Output);
             }
-            else if (options.Json(parsed))
+            else if (isJson)
             {
-                RunSummary.WriteJson(RunObject.From(run), context.Output);
-            }
-            else if (parsed.GetValue(files))
-            {
-                WriteFiles(catalog, run, context.Output);
+                RunSummary.WriteJson(found.Run, context.Output);
             }
             else
             {
-                RunSummary.Write(
-                    RunObject.From(run), context.Output, $"backupd restore {parsed.GetValue(where)} --to DIR", again: "");
-                RunFigures.Write(run, context.Output);
-                if (new RunPins(found.Store).All().Contains(run.Id))
-                {
-                    context.Output.WriteLine("  Pinned: prune keeps it and delete refuses it.");
-                }
+                Write(found, name, context.Output);
             }
             return (int)ExitCode.Ok;
         });
         return command;
+    }
+
+    private static void Write(FoundRun found, string where, TextWriter output)
+    {
+        RunSummary.Write(found.Run, output, $"backupd restore {where} --to DIR", again: "");
+        if (found.Record is not null)
+        {
+            RunFigures.Write(found.Record, output);
+        }
+        if (found.Run.Pinned)
+        {
+            output.WriteLine("  Pinned: prune keeps it and delete refuses it.");
+        }
     }
 
     private static void WriteFiles(RunCatalog catalog, BackupRun run, TextWriter output)

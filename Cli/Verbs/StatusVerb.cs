@@ -10,7 +10,7 @@ namespace Backupd.Cli.Verbs;
 internal static class StatusVerb
 {
     private const string Description = """
-        Say what the daemon is doing and how the last run ended.
+        Say what the daemon is doing, how the last run ended and when the next one begins.
 
         Examples:
           backupd status
@@ -52,11 +52,17 @@ internal static class StatusVerb
                 ? $"run {progress.RunId} ended badly: {Units.Printable(progress.Message)}"
                 : "no active backup";
         await output.WriteLineAsync(now);
+        if (info.Maintenance)
+        {
+            await output.WriteLineAsync("maintenance mode is on: schedules are skipped until backupd maintenance off");
+        }
+        await output.WriteLineAsync(
+            info.NextRun > 0 ? $"next run at {Units.Time(info.NextRun)}" : "no run is scheduled");
         if (runs.Rows.Count > 0)
         {
             RunObject last = runs.Rows[0];
             await output.WriteLineAsync(
-                $"last run {last.RunId}: {last.Status.ToString().ToLowerInvariant()} at {Units.Time(last.FinishedAt)}"
+                $"last run {last.RunId}: {RunNames.Of(last.Status)} at {Units.Time(last.FinishedAt)}"
                 + (last.ErrorSummary.Length > 0 ? $": {Units.Printable(last.ErrorSummary)}" : ""));
         }
         else

@@ -22,12 +22,52 @@ internal static class TokenVerb
         ["crm_admin"] = SessionRole.CrmAdmin,
     };
 
-    internal static Command Create(CliContext context) => new("token", "Make access tokens for TCP clients")
+    private const string NewDescription = """
+        Print a new token, and nothing else.
+
+        Whoever has it may do what its role may do until it expires. Its id, by which it can be revoked, is --jti, or else
+        made up; backupd token revoke reads it from the token.
+
+        Examples:
+          T=$(backupd token new --role admin --days 30)
+          backupd token new --role manager --days 365 --name panel --jti panel-2026 > panel.token
+        """;
+
+    private const string RevokeDescription = """
+        Refuse a token from now on, although it has not expired.
+
+        Give its id (what --jti said) or the token itself. The running daemon reads the list when it is reloaded.
+
+        Examples:
+          backupd token revoke panel-2026
+          backupd token revoke "$(cat panel.token)" && systemctl reload backupd
+        """;
+
+    internal static Command Create(CliContext context) => new("token", "Make and revoke access tokens for TCP clients")
     {
         New(context),
+        Revoke(context),
     };
 
-    private static Command New(CliContext context)
+    private static Verb Revoke(CliContext context)
+    {
+        Argument<string> jti = new("JTI") { Description = "The id of a token, or the token" };
+        Verb command = new("revoke", RevokeDescription) { jti };
+        CommonOptions options = new CommonOptions(command).WithConfig();
+        command.SetAction(parsed =>
+        {
+            string id = RevokedTokens.IdOf(parsed.GetValue(jti)!);
+            RevokedTokens list = RevokedTokens.Of(options.Config(parsed), context.Places);
+            context.Error.WriteLine(list.Add(id)
+                ? $"{id} is revoked in {list.Path}; the running daemon refuses it after a reload: "
+                    + "systemctl reload backupd, or kill -HUP to its process"
+                : $"{id} was revoked before, in {list.Path}");
+            return (int)ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static Verb New(CliContext context)
     {
         Option<string> role = new("--role")
         {
@@ -36,6 +76,36 @@ internal static class TokenVerb
             Required = true,
         };
         role.AcceptOnlyFromAmong([.. Roles.Keys]);
+        Option<int> days = Days();
+        Option<string> name = new("--name")
+        {
+            Description = "Who it is for; shows in the daemon's log",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "",
+        };
+        Option<string?> jti = new("--jti") { Description = "Its id, to revoke it by; made up without it", HelpName = "JTI" };
+        Verb command = new("new", NewDescription) { role, days, name, jti };
+        CommonOptions options = new CommonOptions(command).WithConfig();
+        command.SetAction(parsed =>
+        {
+            string id = parsed.GetValue(jti) is string given
+                ? RevokedTokens.IdOf(given)
+                : Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+            DaemonConfiguration configuration = DaemonConfiguration.Load(options.Config(parsed), context.Places);
+            byte[] secret = TokenSecret.ReadOrMake(configuration.TokenSecretFile);
+            AccessToken token = new(
+                Id: 0,
+                Roles[parsed.GetValue(role)!],
+                context.Time.GetUtcNow().AddDays(parsed.GetValue(days)).ToUnixTimeSeconds(),
+                parsed.GetValue(name)!,
+                id);
+            context.Output.WriteLine(token.Sign(secret));
+        });
+        return command;
+    }
+
+    private static Option<int> Days()
+    {
         Option<int> days = new("--days")
         {
             Description = "How long it is valid",
@@ -52,26 +122,6 @@ internal static class TokenVerb
                 return count;
             },
         };
-        Option<string> name = new("--name")
-        {
-            Description = "Who it is for; shows in the daemon's log",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => "",
-        };
-        Command command = new("new", "Print a new token, and nothing else") { role, days, name };
-        CommonOptions options = new CommonOptions(command).WithConfig();
-        command.SetAction(parsed =>
-        {
-            DaemonConfiguration configuration = DaemonConfiguration.Load(options.Config(parsed), context.Places);
-            byte[] secret = TokenSecret.ReadOrMake(configuration.TokenSecretFile);
-            AccessToken token = new(
-                Id: 0,
-                Roles[parsed.GetValue(role)!],
-                context.Time.GetUtcNow().AddDays(parsed.GetValue(days)).ToUnixTimeSeconds(),
-                parsed.GetValue(name)!,
-                Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
-            context.Output.WriteLine(token.Sign(secret));
-        });
-        return command;
+        return days;
     }
 }

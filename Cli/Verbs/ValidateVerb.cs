@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Backupd.Backup.Runs;
+using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
 
 namespace Backupd.Cli.Verbs;
 
@@ -13,6 +16,8 @@ internal static class ValidateVerb
 
         With --quick manifest, sums, artifacts and listings are read; of the chunks, only whether they are there with the
         right size is checked. A flipped bit in a content is found without --quick alone.
+
+        A run of the daemon's store is validated by the daemon when it is there, else by this process.
 
         Examples:
           backupd validate latest
@@ -30,33 +35,92 @@ internal static class ValidateVerb
         };
         Option<bool> quick = new("--quick") { Description = "Look whether every chunk is there; do not read contents" };
         Verb command = new("validate", Description) { where, participant, quick };
-        CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
+        CommonOptions options = new CommonOptions(command).WithProgress().WithDaemon();
         command.SetAction(async (parsed, _) =>
         {
-            RunLocator run = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
-            ImmutableArray<string> participants = [.. parsed.GetValue(participant) ?? []];
+            Validation asked = new(
+                parsed.GetValue(where)!, [.. parsed.GetValue(participant) ?? []], parsed.GetValue(quick));
             using Interrupts interrupts = new();
-            using BackupSupervisor supervisor = new(run.Store, [], new EngineSettings(), context.Time);
-            ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
-            CancellationToken stop = interrupts.Token;
-            bool isQuick = parsed.GetValue(quick);
-            Func<BackupRun> validate = isQuick
-                ? () => supervisor.ValidateQuickly(run.Run, participants, supervisor.Progress, stop)
-                : () => supervisor.Validate(run.Run, participants, incompleteToo: true, supervisor.Progress, stop);
-            BackupRun read = await LocalProgress.FollowAsync(supervisor.Progress, Task.Run(validate, stop), display);
+            using DaemonClient? daemon = await DaemonAsync(asked.Where, options, parsed, context, interrupts.Token);
+            RunObject read = daemon is null
+                ? await HereAsync(asked, options, parsed, context, interrupts.Token)
+                : await InDaemonAsync(asked, daemon, options.Quiet(parsed), context, interrupts.Token);
             if (!options.Quiet(parsed))
             {
-                foreach (ParticipantResult bad in read.Participants.Where(p => !p.Ok))
-                {
-                    await context.Error.WriteLineAsync($"  the run lacks something: {bad.Name}: {Units.Printable(bad.Error)}");
-                }
-                await context.Error.WriteLineAsync(isQuick
-                    ? $"OK: manifest, sums and listings of {run.Run} are right, and every chunk is there with its size; "
-                        + "contents were not read"
-                    : $"OK: {run.Run} was read back from the disk, every byte is right");
+                await WriteAsync(read, asked.IsQuick, context.Error);
             }
             return (int)ExitCode.Ok;
         });
         return command;
     }
+
+    // The daemon, when it is its store that is meant and it is there.
+    private static async Task<DaemonClient?> DaemonAsync(
+        string where, CommonOptions options, ParseResult parsed, CliContext context, CancellationToken cancellation)
+    {
+        if (where.Contains('/', StringComparison.Ordinal))
+        {
+            return null;
+        }
+        DaemonResolver resolver = new(options, parsed, context);
+        try
+        {
+            return await resolver.ConnectAsync(cancellation);
+        }
+        catch (NoDaemonException) when (!resolver.IsNamed)
+        {
+            // The store can be read without it, which is when a validation may be wanted most.
+            return null;
+        }
+    }
+
+    private static async Task<RunObject> InDaemonAsync(
+        Validation asked, DaemonClient daemon, bool isQuiet, CliContext context, CancellationToken cancellation)
+    {
+        RunObject run = RunLocator.IdOrLatest(asked.Where) is RunId id
+            ? await DaemonRuns.GetAsync(daemon, id.ToString(), cancellation)
+            : await DaemonRuns.LatestAsync(daemon, cancellation);
+        // The protocol takes a partial run by the participants that are whole.
+        ImmutableArray<string> names = asked.Participants.IsEmpty && run.Status == RunStatus.Partial && !asked.IsQuick
+            ? [.. run.Participants.Where(p => p.Ok).Select(p => p.Name)]
+            : asked.Participants;
+        if (!isQuiet)
+        {
+            await context.Error.WriteLineAsync($"the daemon validates {run.RunId}");
+        }
+        JsonObject data = new() { ["run_id"] = run.RunId, ["quick"] = asked.IsQuick };
+        if (!names.IsEmpty)
+        {
+            data["participants"] = new JsonArray([.. names.Select(n => (JsonNode)JsonValue.Create(n))]);
+        }
+        return await daemon.RequestAsync(
+            "ValidateBackupRun", data.ToJsonString(), WireJson.Default.RunObject, cancellation);
+    }
+
+    private static async Task<RunObject> HereAsync(
+        Validation asked, CommonOptions options, ParseResult parsed, CliContext context, CancellationToken stop)
+    {
+        RunLocator run = RunLocator.Find(asked.Where, options.Config(parsed), context.Places);
+        using BackupSupervisor supervisor = new(run.Store, [], new EngineSettings(), context.Time);
+        ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
+        Func<BackupRun> validate = asked.IsQuick
+            ? () => supervisor.ValidateQuickly(run.Run, asked.Participants, supervisor.Progress, stop)
+            : () => supervisor.Validate(run.Run, asked.Participants, incompleteToo: true, supervisor.Progress, stop);
+        return RunObject.From(
+            await LocalProgress.FollowAsync(supervisor.Progress, Task.Run(validate, stop), display));
+    }
+
+    private static async Task WriteAsync(RunObject run, bool isQuick, TextWriter output)
+    {
+        foreach (ParticipantObject bad in run.Participants.Where(p => !p.Ok))
+        {
+            await output.WriteLineAsync($"  the run lacks something: {bad.Name}: {Units.Printable(bad.Error)}");
+        }
+        await output.WriteLineAsync(isQuick
+            ? $"OK: manifest, sums and listings of {run.RunId} are right, and every chunk is there with its size; "
+                + "contents were not read"
+            : $"OK: {run.RunId} was read back from the disk, every byte is right");
+    }
+
+    private sealed record Validation(string Where, ImmutableArray<string> Participants, bool IsQuick);
 }

@@ -29,7 +29,8 @@ internal static class WatchVerb
                         throw new NoDaemonException("the daemon closed the connection");
                     }
                     await context.Error.WriteLineAsync(
-                        $"run {end.RunId} ended as {end.Status.ToString().ToLowerInvariant()}: {Units.Printable(end.Message)}");
+                        $"{(end.RunId.Length > 0 ? $"run {end.RunId}" : "a prune")} ended as {RunNames.Of(end.Status)}: "
+                        + Units.Printable(end.Message));
                 }
                 catch (OperationCanceledException)
                 {

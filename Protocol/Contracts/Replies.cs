@@ -16,7 +16,7 @@ public sealed record StopBackupServerReply(
     [property: JsonPropertyName("run_id")] string RunId);
 
 /// <summary>Reply to GetBackupRuns.</summary>
-/// <param name="Rows">Runs without participants, newest first.</param>
+/// <param name="Rows">Runs, newest first; their participants are left out unless they were asked for.</param>
 public sealed record GetBackupRunsReply([property: JsonPropertyName("rows")] IReadOnlyList<RunObject> Rows);
 
 /// <summary>Reply to DeleteBackupRun.</summary>
@@ -52,6 +52,13 @@ public sealed record GetServerInfoReply(
     [property: JsonPropertyName("uptime_seconds")] long UptimeSeconds,
     [property: JsonPropertyName("maintenance")] bool Maintenance,
     [property: JsonPropertyName("next_run")] long NextRun);
+
+/// <summary>Reply to SetMaintenance.</summary>
+/// <param name="Ok">Always true.</param>
+/// <param name="Maintenance">Whether maintenance mode is on now.</param>
+public sealed record SetMaintenanceReply(
+    [property: JsonPropertyName("ok")] bool Ok,
+    [property: JsonPropertyName("maintenance")] bool Maintenance);
 
 /// <summary>Reply to ValidateBackupRun: <c>ok</c>, then the members of the run object.</summary>
 public sealed record ValidateBackupRunReply(bool Ok, RunObject Run)

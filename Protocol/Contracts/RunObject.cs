@@ -17,9 +17,27 @@ public sealed record RunObject
     [JsonPropertyName("requested_participants")] public required IReadOnlyList<string> RequestedParticipants { get; init; }
     [JsonPropertyName("participants")] public required IReadOnlyList<ParticipantObject> Participants { get; init; }
 
+    /// <summary>Extension: somebody pinned the run, so that nothing removes it; left out when it is not.</summary>
+    [JsonPropertyName("pinned")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Pinned { get; init; }
+
     /// <summary>Copies an engine value field by field.</summary>
     public static RunObject From(BackupRun run) =>
         Summary(run) with { Participants = [.. run.Participants.Select(ParticipantObject.From)] };
+
+    /// <summary>The same with the number of the warnings in place of their sentences: a list of many runs stays
+    /// small.</summary>
+    public static RunObject Row(BackupRun run) => Summary(run) with
+    {
+        Participants =
+        [
+            .. run.Participants.Select(ParticipantObject.From).Select(p => p with
+            {
+                Artifacts = [.. p.Artifacts.Select(ArtifactObject.CountOnly)],
+            }),
+        ],
+    };
 
     /// <summary>The same without participants, as lists carry it.</summary>
     public static RunObject Summary(BackupRun run) => new()
@@ -101,4 +119,10 @@ public sealed record ArtifactObject
         Warnings = artifact.Warnings,
         WarningCount = artifact.WarningCount > artifact.Warnings.Length ? artifact.WarningCount : null,
     };
+
+    internal static ArtifactObject CountOnly(ArtifactObject artifact)
+    {
+        long count = artifact.WarningCount ?? artifact.Warnings.Count;
+        return artifact with { Warnings = [], WarningCount = count > 0 ? count : null };
+    }
 }

@@ -13,4 +13,6 @@ namespace Backupd.Protocol.Contracts;
 [JsonSerializable(typeof(DeleteBackupRunReply))]
 [JsonSerializable(typeof(GetBackupParticipantsReply))]
 [JsonSerializable(typeof(GetServerInfoReply))]
+[JsonSerializable(typeof(SetMaintenanceReply))]
+[JsonSerializable(typeof(PruneBackupRunsReply))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -121,7 +121,7 @@ internal sealed partial class ClientSession
         WireCommand.Unsubscribe or WireCommand.UnsubscribeAll => ReplyOrder.EndsSubscription,
         WireCommand.GetBackupProgress or WireCommand.StopBackupServer or WireCommand.GetBackupRuns or WireCommand.GetBackupRun
             or WireCommand.ValidateBackupRun or WireCommand.DeleteBackupRun or WireCommand.GetBackupParticipants
-            or WireCommand.GetServerInfo => ReplyOrder.Any,
+            or WireCommand.GetServerInfo or WireCommand.PruneBackupRuns or WireCommand.SetMaintenance => ReplyOrder.Any,
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 

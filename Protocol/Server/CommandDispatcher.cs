@@ -16,17 +16,19 @@ internal sealed class CommandDispatcher
     private readonly EventLog _log;
     private readonly string _version;
     private readonly TimeProvider _time;
+    private readonly Func<long> _nextRun;
     private readonly long _startedAt;
     private readonly CancellationToken _stopping;
 
     internal CommandDispatcher(
-        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, string version, TimeProvider time,
-        CancellationToken stopping)
+        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, string version, Func<long> nextRun,
+        TimeProvider time, CancellationToken stopping)
     {
         _supervisor = supervisor;
         _feed = feed;
         _log = log;
         _version = version;
+        _nextRun = nextRun;
         _time = time;
         _startedAt = time.GetTimestamp();
         _stopping = stopping;
@@ -53,6 +55,8 @@ internal sealed class CommandDispatcher
                 WireCommand.DeleteBackupRun => await Task.Run(() => Delete(request, who)),
                 WireCommand.GetBackupParticipants => ListParticipants(request),
                 WireCommand.GetServerInfo => ServerInfo(request),
+                WireCommand.PruneBackupRuns => await Task.Run(() => Prune(request, who)),
+                WireCommand.SetMaintenance => await Task.Run(() => SetMaintenance(request, who)),
                 _ => throw new ArgumentOutOfRangeException(nameof(command)),
             };
         }
@@ -132,44 +136,55 @@ internal sealed class CommandDispatcher
 
     private byte[] Stop(Request request, string who)
     {
-        if (_supervisor.Cancel() is not RunId id)
+        if (!_supervisor.TryCancel(out RunId? run))
         {
             throw new RequestException(ErrorSymbol.NotRunning, "no backup is running");
         }
-        _log.Info($"run {id} is cancelled by {who}");
+        // A prune has no id.
+        string id = run?.ToString() ?? "";
+        _log.Info($"{(id.Length > 0 ? $"run {id}" : "the prune")} is cancelled by {who}");
         return ReplyWriter.Reply(
-            request, new StopBackupServerReply(true, id.ToString()), WireJson.Default.StopBackupServerReply);
+            request, new StopBackupServerReply(true, id), WireJson.Default.StopBackupServerReply);
     }
 
     private byte[] ListRuns(Request request)
     {
         RequestData data = new(request);
+        bool isWhole = data.Flag("participants");
         ImmutableArray<BackupRun> runs = _supervisor.Catalog.List(
-            data.Count("limit", ProtocolLimits.MaxListRows), data.OptionalRunId("before"),
-            out ImmutableArray<string> unreadable);
+            data.Count("limit", isWhole ? ProtocolLimits.MaxWholeListRows : ProtocolLimits.MaxListRows),
+            data.OptionalRunId("before"), out ImmutableArray<string> unreadable);
         foreach (string path in unreadable)
         {
             _log.Warning($"{path} holds no manifest that can be read");
         }
-        return ReplyWriter.Reply(
-            request, new GetBackupRunsReply([.. runs.Select(RunObject.Summary)]), WireJson.Default.GetBackupRunsReply);
+        IReadOnlySet<RunId> pinned = new RunPins(_supervisor.Store).All();
+        GetBackupRunsReply reply = new(
+        [
+            .. runs.Select(r => (isWhole ? RunObject.Row(r) : RunObject.Summary(r)) with { Pinned = pinned.Contains(r.Id) }),
+        ]);
+        return ReplyWriter.Reply(request, reply, WireJson.Default.GetBackupRunsReply);
     }
 
     private byte[] GetRun(Request request)
     {
         BackupRun run = _supervisor.Catalog.Get(new RequestData(request).RunId("run_id"));
-        return ReplyWriter.Reply(request, RunObject.From(run), WireJson.Default.RunObject);
+        RunObject reply = RunObject.From(run) with { Pinned = new RunPins(_supervisor.Store).All().Contains(run.Id) };
+        return ReplyWriter.Reply(request, reply, WireJson.Default.RunObject);
     }
 
     private byte[] Validate(Request request, string who)
     {
         RequestData data = new(request);
         RunId id = data.RunId("run_id");
+        ImmutableArray<string> participants = data.Texts("participants") ?? [];
+        bool isQuick = data.Flag("quick");
         try
         {
-            BackupRun run = _supervisor.Validate(
-                id, data.Texts("participants") ?? [], incompleteToo: false, progress: null, _stopping);
-            _log.Info($"run {id} was validated for {who}: all is well");
+            BackupRun run = isQuick
+                ? _supervisor.ValidateQuickly(id, participants, progress: null, _stopping)
+                : _supervisor.Validate(id, participants, incompleteToo: false, progress: null, _stopping);
+            _log.Info($"run {id} was validated{(isQuick ? " quickly" : "")} for {who}: all is well");
             return ReplyWriter.Reply(
                 request, new ValidateBackupRunReply(true, RunObject.From(run)).ToJson());
         }
@@ -189,6 +204,51 @@ internal sealed class CommandDispatcher
             request, new DeleteBackupRunReply(true, id.ToString(), path), WireJson.Default.DeleteBackupRunReply);
     }
 
+    private byte[] Prune(Request request, string who)
+    {
+        RequestData data = new(request);
+        PruneRequest asked = new()
+        {
+            Policy = _supervisor.Settings.Keep is { KeepsSomething: true } keep ? keep : throw NothingToKeep(),
+            IsDryRun = data.Flag("dry_run"),
+            EmptyTrashNow = data.Flag("empty_trash"),
+        };
+        PruneOutcome outcome;
+        try
+        {
+            // A dry run is no operation that clients see or stop.
+            outcome = _supervisor.Prune(
+                asked, asked.IsDryRun ? new ProgressCell(0) : _supervisor.Progress, _stopping);
+        }
+        catch (OperationCanceledException) when (!_stopping.IsCancellationRequested)
+        {
+            throw new RequestException(
+                ErrorSymbol.RunCancelled, "the prune was cancelled; what it had removed by then is removed");
+        }
+        PruneBackupRunsReply reply = PruneBackupRunsReply.From(outcome, asked.IsDryRun);
+        if (!asked.IsDryRun)
+        {
+            string gone = string.Join(' ', reply.Rows.Where(r => !r.Kept).Select(r => r.RunId));
+            _log.Info(
+                $"pruned for {who}: {reply.Removed} runs removed, {reply.Kept} kept, {reply.BytesFreed} bytes freed"
+                + (gone.Length > 0 ? $"; removed: {gone}" : ""));
+        }
+        return ReplyWriter.Reply(request, reply, WireJson.Default.PruneBackupRunsReply);
+    }
+
+    private static RequestException NothingToKeep() => new(
+        ErrorSymbol.InvalidData, "the configuration does not say which runs to keep, so nothing is pruned",
+        "put it there and reload the daemon, for example: \"keep\": { \"last\": 3, \"daily\": 7, \"weekly\": 4 }");
+
+    private byte[] SetMaintenance(Request request, string who)
+    {
+        bool enable = new RequestData(request).RequiredFlag("enable");
+        _supervisor.Maintenance.Set(enable);
+        _log.Info($"maintenance mode was switched {(enable ? "on" : "off")} by {who}");
+        return ReplyWriter.Reply(
+            request, new SetMaintenanceReply(true, enable), WireJson.Default.SetMaintenanceReply);
+    }
+
     private byte[] ListParticipants(Request request)
     {
         IReadOnlyList<ParticipantRow> rows =
@@ -206,7 +266,7 @@ internal sealed class CommandDispatcher
             _version,
             ProtocolLimits.ProtocolVersion,
             (long)_time.GetElapsedTime(_startedAt).TotalSeconds,
-            Maintenance: false,
-            NextRun: 0),
+            _supervisor.Maintenance.IsOn,
+            _nextRun()),
         WireJson.Default.GetServerInfoReply);
 }

@@ -41,6 +41,12 @@ public enum WireCommand
 
     /// <summary>Version, uptime and the like.</summary>
     GetServerInfo,
+
+    /// <summary>Removes runs that no rule of the configuration keeps.</summary>
+    PruneBackupRuns,
+
+    /// <summary>Switches maintenance mode.</summary>
+    SetMaintenance,
 }
 
 /// <summary>Names of commands as clients write them, and who may use them.</summary>
@@ -65,6 +71,8 @@ public static class CommandTable
         ["GetBackupParticipants"] = WireCommand.GetBackupParticipants,
         ["GetServerInfo"] = WireCommand.GetServerInfo,
         ["Ping"] = WireCommand.GetServerInfo,
+        ["PruneBackupRuns"] = WireCommand.PruneBackupRuns,
+        ["SetMaintenance"] = WireCommand.SetMaintenance,
     };
 
     /// <summary>Every name and alias.</summary>

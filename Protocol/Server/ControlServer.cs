@@ -23,6 +23,10 @@ public sealed record ControlServerOptions
 
     /// <summary>The program's version, told by GetServerInfo.</summary>
     public required string Version { get; init; }
+
+    /// <summary>Unix seconds of the next scheduled run, 0 for none; asked by each GetServerInfo, from any thread, and
+    /// must not block.</summary>
+    public Func<long> NextRunAtUnix { get; init; } = static () => 0;
 }
 
 /// <summary>Listens, accepts sessions and ends them.</summary>
@@ -38,6 +42,7 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly List<Socket> _listeners = [];
     private readonly List<Task> _accepting = [];
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _acceptingEnds = new();
     private readonly CancellationTokenSource _stopping = new();
     private uint? _group;
 
@@ -56,7 +61,8 @@ public sealed class ControlServer : IAsyncDisposable
         _time = time;
         ProgressFeed feed = new(supervisor.Progress);
         _context = new SessionContext(
-            new CommandDispatcher(supervisor, feed, log, options.Version, time, _stopping.Token), feed, log,
+            new CommandDispatcher(
+                supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token), feed, log,
             options.TokenSecret, time);
     }
 
@@ -92,15 +98,27 @@ public sealed class ControlServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
-    public async Task StopAsync()
+    /// <summary>Stops accepting and gives the addresses up; open sessions go on.</summary>
+    public async Task StopAcceptingAsync()
     {
-        await _stopping.CancelAsync();
+        await _acceptingEnds.CancelAsync();
         foreach (Socket listener in _listeners)
         {
             listener.Dispose();
         }
         await Task.WhenAll(_accepting);
+        if (_options.SocketPath is string path && _listeners.Count > 0)
+        {
+            File.Delete(path);
+        }
+        _listeners.Clear();
+    }
+
+    /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
+    public async Task StopAsync()
+    {
+        await StopAcceptingAsync();
+        await _stopping.CancelAsync();
         ClientSession[] sessions;
         Task ended;
         lock (_lock)
@@ -119,11 +137,6 @@ public sealed class ControlServer : IAsyncDisposable
             session.Close();
         }
         await ended;
-        if (_options.SocketPath is string path && _listeners.Count > 0)
-        {
-            File.Delete(path);
-        }
-        _listeners.Clear();
         _completion.TrySetResult();
     }
 
@@ -131,6 +144,7 @@ public sealed class ControlServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
+        _acceptingEnds.Dispose();
         _stopping.Dispose();
     }
 
@@ -169,21 +183,21 @@ public sealed class ControlServer : IAsyncDisposable
     {
         try
         {
-            while (!_stopping.IsCancellationRequested)
+            while (!_acceptingEnds.IsCancellationRequested)
             {
                 try
                 {
-                    Admit(await listener.AcceptAsync(_stopping.Token), isLocal);
+                    Admit(await listener.AcceptAsync(_acceptingEnds.Token), isLocal);
                 }
-                catch (SocketException e) when (!_stopping.IsCancellationRequested)
+                catch (SocketException e) when (!_acceptingEnds.IsCancellationRequested)
                 {
                     // No descriptors left, or a client that was gone before it was accepted: neither ends the daemon.
                     LogRefusal($"a connection could not be accepted: {e.Message}");
-                    await Task.Delay(AcceptPause, _time, _stopping.Token);
+                    await Task.Delay(AcceptPause, _time, _acceptingEnds.Token);
                 }
             }
         }
-        catch (Exception e) when (_stopping.IsCancellationRequested
+        catch (Exception e) when (_acceptingEnds.IsCancellationRequested
             && e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
             // Asked to stop.

@@ -37,6 +37,9 @@ public static class ProtocolLimits
     /// <summary>1,000 rows in a list unless the request asks for fewer: about 400 KiB of runs.</summary>
     public const int MaxListRows = 1000;
 
+    /// <summary>100 rows when they carry their participants: each may be some kilobytes.</summary>
+    public const int MaxWholeListRows = 100;
+
     /// <summary>5 s, absolute, from the first byte of a line to its end, before a valid token: nobody types a token.</summary>
     public static readonly TimeSpan LineTime = TimeSpan.FromSeconds(5);
 

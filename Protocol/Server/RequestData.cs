@@ -60,6 +60,22 @@ internal readonly ref struct RequestData
         return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(member, "a string");
     }
 
+    /// <summary>True or false; false when missing.</summary>
+    internal bool Flag(string member)
+    {
+        if (!Has(member))
+        {
+            return false;
+        }
+        JsonElement value = _data.GetProperty(member);
+        return value.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? value.GetBoolean()
+            : throw Wrong(member, "true or false");
+    }
+
+    /// <summary>True or false that must be there.</summary>
+    internal bool RequiredFlag(string member) => Has(member) ? Flag(member) : throw Missing(member, "true or false");
+
     /// <summary>A whole number from 1 to a bound; the bound when missing.</summary>
     internal int Count(string member, int bound)
     {

@@ -15,7 +15,8 @@ public sealed class CommandLineTests
     private static readonly string[] Verbs =
     [
         "once", "restore", "validate", "repair", "prune", "pin", "unpin", "delete", "list", "show", "find", "diff", "export", "serve",
-        "run", "watch", "status", "cancel", "call", "listen", "token", "config", "version",
+        "run", "watch", "status", "log", "health", "maintenance", "cancel", "call", "listen", "token", "init", "schedule", "config",
+        "service", "completion", "version",
     ];
 
     [TestMethod]
@@ -65,6 +66,15 @@ public sealed class CommandLineTests
     [DataRow("token", "new", "--role", "admin", "--days", "0")]
     [DataRow("token", "new", "--role", "admin", "--days", "few")]
     [DataRow("token", "new", "--role", "admin", "--days", "99999999999")]
+    [DataRow("token", "revoke")]
+    [DataRow("token", "revoke", "two words")]
+    [DataRow("token", "new", "--role", "admin", "--days", "1", "--jti", "a b")]
+    [DataRow("log", "--limit", "0")]
+    [DataRow("log", "not-a-run")]
+    [DataRow("maintenance", "perhaps")]
+    [DataRow("service")]
+    [DataRow("completion")]
+    [DataRow("completion", "tcsh")]
     [DataRow("status", "--addr", "nowhere")]
     public async Task What_cannot_be_understood_exits_2_and_says_why(params string[] arguments)
     {
@@ -213,7 +223,7 @@ public sealed class CommandLineTests
         File.SetUnixFileMode(directory["k/token.key"], (UnixFileMode)0b110_100_100);
         (int open, _, string error) = await Run(
             directory, "token", "new", "--role", "admin", "--days", "2", "--config", directory["c.json"]);
-        Assert.AreEqual(2, open);
+        Assert.AreEqual(78, open);
         Assert.Contains("chmod 600", error);
     }
 

@@ -45,7 +45,6 @@ public sealed class ConfigurationTests
     [TestMethod]
     [DataRow("{\"store\":\"/s\",\"tiemout\":\"1h\"}", "f:1:15:", "unknown key \"tiemout\"; did you mean \"timeout\"?")]
     [DataRow("{\"Store\":\"/s\"}", "f:1:2:", "did you mean \"store\"?")]
-    [DataRow("{\"store\":\"/s\",\"schedules\":[]}", "f:1:15:", "unknown key \"schedules\"")]
     [DataRow("{\"store\":\"/s\",\"xyzzy\":1}", "f:1:15:", "unknown key \"xyzzy\"\n")]
     [DataRow("{\"store\":\"/s\",\n  \"store\":\"/t\"}", "f:2:3:", "stands twice")]
     [DataRow("{}", "f:1:1:", "\"store\" is missing")]
@@ -60,8 +59,34 @@ public sealed class ConfigurationTests
     [DataRow("{\"store\":\"/s\",\"timeout\":60}", "f:1:25:", "text in quotation marks")]
     [DataRow("{\"store\":\"/s\",\"validate\":\"hot\"}", "f:1:26:", "\"new\" or \"cold\"")]
     [DataRow("{\"store\":\"/s\",\"listen\":[]}", "f:1:24:", "must be an object")]
-    [DataRow("{\"store\":\"/s\",\"listen\":{\"tls\":\"auto\"}}", "f:1:25:", "unknown key \"tls\"")]
-    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"0.0.0.0:8620\"}}", "f:1:31:", "loopback")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"0.0.0.0:8620\",\"tls\":\"off\"}}", "f:1:31:", "loopback")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tls\":\"off\",\"tcp\":\"[::]:8620\"}}", "f:1:43:", "allowPlaintext")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"::1\"}}", "f:1:31:", "port")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"127.0.0.1:0\"}}", "f:1:31:", "port")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tls\":\"on\"}}", "f:1:31:", "\"auto\", \"off\" or")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"tls\":{\"key\":\"/k\"}}}", "f:1:31:", "must name both files")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"hosts\":[\"a\",\"b:80\"]}}", "f:1:38:", "without a port")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"maxConnections\":0}}", "f:1:42:", "from 1 to 20000")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"maxConnections\":20001}}", "f:1:42:", "from 1 to 20000")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"maxConnections\":1.5}}", "f:1:42:", "whole number")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"cron\":\"30 25 * * *\"}]}", "f:1:36:", "five fields")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"cron\":\"0 0 30 2 *\"}]}", "f:1:36:", "never comes")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"jitter\":\"1m\"}]}", "f:1:28:", "needs the key \"cron\"")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[\"@daily\"]}", "f:1:28:", "must be an object")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"cron\":\"@daily\",\"jitter\":\"25h\"}]}", "f:1:54:", "\"0s\" to \"1d\"")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"cron\":\"@daily\",\"participants\":[]}]}", "f:1:60:", "leave the key out")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"cron\":\"@daily\",\"participants\":[\"x\"]}]}", "f:1:61:", "no participant x in this file; there are none")]
+    [DataRow("{\"store\":\"/s\",\"schedules\":[{\"cron\":\"@daily\",\"participants\":[\"x\",\"x\"]}]}", "f:1:65:", "x stands twice")]
+    [DataRow("{\"store\":\"/s\",\"keep\":{}}", "f:1:22:", "keep nothing")]
+    [DataRow("{\"store\":\"/s\",\"keep\":{\"last\":0,\"within\":\"0s\"}}", "f:1:22:", "keep nothing")]
+    [DataRow("{\"store\":\"/s\",\"keep\":{\"daily\":-1}}", "f:1:31:", "from 0 to 100000")]
+    [DataRow("{\"store\":\"/s\",\"keep\":{\"daily\":100001}}", "f:1:31:", "from 0 to 100000")]
+    [DataRow("{\"store\":\"/s\",\"keep\":{\"within\":\"367d\"}}", "f:1:32:", "\"0s\" to \"366d\"")]
+    [DataRow("{\"store\":\"/s\",\"grace\":\"25h\"}", "f:1:23:", "\"0s\" to \"1d\"")]
+    [DataRow("{\"store\":\"/s\",\"timeout\":\"0s\"}", "f:1:25:", "duration")]
+    [DataRow("{\"store\":\"/s\",\"timeout\":\"999999999d\"}", "f:1:25:", "duration")]
+    [DataRow("{\"store\":\"/s\\u0000\"}", "f:1:10:", "character zero")]
+    [DataRow("{\"store\":\"/s\\ud800\"}", "f:1:10:", "half a character")]
     [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"127.0.0.1\"}}", "f:1:31:", "port")]
     [DataRow("{\"store\":\"/s\",\"listen\":{\"tcp\":\"127.0.0.1:99999\"}}", "f:1:31:", "port")]
     [DataRow("{\"store\":\"/s\",\"listen\":{\"socket\":\"run/x\"}}", "f:1:34:", "absolute path")]
@@ -76,6 +101,9 @@ public sealed class ConfigurationTests
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[]}}}", "f:1:46:", "a program and its arguments")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":\"ls\"}}}", "f:1:46:", "array of texts")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[\"ls\"],\"minBytes\":-1}}}", "f:1:64:", "whole number")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"allowEmpty\":true}}}", "f:1:48:", "means nothing for a file")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"before\":[]}}}", "f:1:57:", "a program and its arguments")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"restoreCommand\":[]}}}", "f:1:48:", "unknown key")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"critical\":\"yes\"}}}", "f:1:59:", "true or false")]
     public void A_refusal_names_the_place_and_what_to_do(string text, string place, string what)
     {
@@ -118,13 +146,40 @@ public sealed class ConfigurationTests
     }
 
     [TestMethod]
+    public void Bytes_that_are_no_text_are_refused_and_a_mark_of_the_encoding_is_not()
+    {
+        byte[] bad = [.. "{\n\"store\":\"/"u8, 0xE4, .. "\"}"u8];
+        ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(() => ConfigurationReader.Read(bad, "f", Places));
+        Assert.StartsWith("f:2:11: this is not UTF-8\n", e.Message);
+        Assert.AreEqual("/s", ConfigurationReader.Read([0xEF, 0xBB, 0xBF, .. "{\"store\":\"/s\"}"u8], "f", Places).Store);
+    }
+
+    [TestMethod]
+    public void A_long_line_is_shown_around_the_place_and_control_characters_not_at_all()
+    {
+        string padding = new(' ', 5000);
+        ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(
+            () => Read($"{{\"store\":\"/s\",{padding}/* \u001b[2J */\"colour\":1,{padding}}}"));
+        string[] lines = e.Message.Split('\n');
+        Assert.StartsWith("f:1:5025:", lines[0]);
+        Assert.AreEqual(164, lines[1].Length);
+        Assert.AreEqual("\"colour\"", lines[1].Substring(lines[2].IndexOf('^'), 8));
+        Assert.DoesNotContain('\u001b', e.Message);
+    }
+
+    [TestMethod]
     public void Every_key_of_the_table_is_documented()
     {
         string document = File.ReadAllText(Sources.PathOf("docs/configuration.md"));
         foreach (ConfigurationKey key in ConfigurationKeys.All)
         {
-            Assert.Contains($"`{key.Name}`", document);
+            string section = key.Section.Length > 0 ? key.Section.Split('.')[^1] : "top";
+            string[] kinds = key.Section == ConfigurationKeys.Participant ? [section, "directory", "command"] : [section];
+            Assert.IsTrue(
+                kinds.Any(k => document.Contains($"| {k} | `{key.Name}` |", StringComparison.Ordinal)), key.FullName);
         }
+        int rows = document.Split('\n').Count(l => l.StartsWith("| ", StringComparison.Ordinal) && l.Contains("| `", StringComparison.Ordinal));
+        Assert.AreEqual(ConfigurationKeys.All.Count, rows, "no key that does not exist");
     }
 
     [TestMethod]
@@ -141,12 +196,16 @@ public sealed class ConfigurationTests
     [DataRow("1w", 0)]
     [DataRow("367d", 0)]
     [DataRow("99999999999s", 0)]
+    [DataRow("999999999d", 0)]
+    [DataRow("366d1s", 0)]
     public void Durations_are_read_as_people_write_them(string text, int seconds)
     {
         Assert.AreEqual(seconds > 0, Durations.TryParse(text, out TimeSpan duration));
         if (seconds > 0)
         {
             Assert.AreEqual(seconds, (int)duration.TotalSeconds);
+            Assert.IsTrue(Durations.TryParse(Durations.Format(duration), out TimeSpan again));
+            Assert.AreEqual(duration, again);
         }
     }
 

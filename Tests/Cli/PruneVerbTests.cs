@@ -48,16 +48,16 @@ public sealed class PruneVerbTests
         Assert.HasCount(2, output.Split('\n'), "one line and its end");
         JsonElement json = JsonDocument.Parse(output).RootElement;
         Assert.IsFalse(json.GetProperty("dry_run").GetBoolean());
-        Assert.AreEqual(1, json.GetProperty("runs_kept").GetInt32());
-        Assert.AreEqual(1, json.GetProperty("runs_removed").GetInt32());
+        Assert.AreEqual(1, json.GetProperty("kept").GetInt32());
+        Assert.AreEqual(1, json.GetProperty("removed").GetInt32());
         Assert.AreEqual(json.GetProperty("chunks_trashed").GetInt64(), json.GetProperty("chunks_freed").GetInt64());
         Assert.IsGreaterThan(0, json.GetProperty("bytes_freed").GetInt64());
-        JsonElement[] runs = [.. json.GetProperty("runs").EnumerateArray()];
+        JsonElement[] runs = [.. json.GetProperty("rows").EnumerateArray()];
         CollectionAssert.AreEqual((string[])[ids[1], ids[0]], runs.Select(r => r.GetProperty("run_id").GetString()).ToArray());
         Assert.AreEqual(
             """[{"rule":"last_completed","participants":[]},{"rule":"newest","participants":["src"]},{"rule":"last","participants":["src"]}]""",
             runs[0].GetProperty("reasons").GetRawText());
-        Assert.IsFalse(runs[1].GetProperty("keep").GetBoolean());
+        Assert.IsFalse(runs[1].GetProperty("kept").GetBoolean());
         (code, output, progress) = await Run(directory, "prune", directory["s"], "--keep-last", "1", "--quiet");
         Assert.AreEqual((0, "", ""), (code, output, progress));
     }
@@ -90,7 +90,10 @@ public sealed class PruneVerbTests
         Assert.StartsWith(ids[0], marked.Single());
         Assert.Contains("Pinned: prune keeps it", (await Run(directory, "show", where)).Output);
         Assert.DoesNotContain("Pinned", (await Run(directory, "show", $"{store}/latest")).Output);
-        Assert.DoesNotContain("pinned", (await Run(directory, "list", store, "--json")).Output);
+        JsonElement[] rows =
+            [.. JsonDocument.Parse((await Run(directory, "list", store, "--json")).Output).RootElement.GetProperty("rows").EnumerateArray()];
+        Assert.IsTrue(rows[2].GetProperty("pinned").GetBoolean());
+        Assert.IsFalse(rows[0].TryGetProperty("pinned", out _));
         Assert.Contains("  pinned\n", (await Run(directory, "prune", store, "--keep-last", "1")).Output);
         (code, _, said) = await Run(directory, "delete", where);
         Assert.AreEqual(1, code);

@@ -119,6 +119,48 @@ public sealed class GoldenTests
     }
 
     [TestMethod]
+    public async Task Maintenance_mode_and_a_prune_without_rules()
+    {
+        await using TestServer server = new();
+        await ExpectReply(server, "maintenance.json", "SetMaintenance", "{\"enable\":true}");
+        await ExpectReply(server, "error-nothing-to-keep.json", "PruneBackupRuns");
+    }
+
+    [TestMethod]
+    public void What_a_prune_says()
+    {
+        BackupRun kept = new()
+        {
+            Id = Id("20260103-030405-000008"),
+            Type = RunType.Full,
+            Trigger = RunTrigger.Cron,
+            Status = RunStatus.Completed,
+            Path = "backups/completed/20260103-030405-000008",
+            StartedAtUnix = 1767409445,
+            Participants = [Named("accounts"), Named("pg")],
+        };
+        BackupRun gone = kept with
+        {
+            Id = Id("20260102-030405-000007"),
+            Type = RunType.Scoped,
+            Status = RunStatus.Partial,
+            StartedAtUnix = 1767323045,
+        };
+        PruneOutcome outcome = new(
+            [
+                new RunVerdict(
+                    kept, [new KeepReason(KeepRule.LastCompleted, []), new KeepReason(KeepRule.Daily, ["accounts"])]),
+                new RunVerdict(gone, []),
+            ],
+            new Backupd.Backup.Store.ChunkTally(3, 4096), default, IsTrashEmptied: false);
+        Compare("prune.json", System.Text.Json.JsonSerializer.Serialize(
+            PruneBackupRunsReply.From(outcome, isDryRun: true), WireJson.Default.PruneBackupRunsReply));
+    }
+
+    private static ParticipantResult Named(string name) =>
+        new() { Name = name, Critical = true, Ok = true, Status = ParticipantStatus.Completed };
+
+    [TestMethod]
     public void The_run_object()
     {
         BackupRun run = new()
@@ -171,6 +213,9 @@ public sealed class GoldenTests
             ],
         };
         Compare("run.json", System.Text.Json.JsonSerializer.Serialize(RunObject.From(run), WireJson.Default.RunObject));
+        Compare(
+            "run-whole-row.json",
+            System.Text.Json.JsonSerializer.Serialize(RunObject.Row(run) with { Pinned = true }, WireJson.Default.RunObject));
         Compare("run-row.json", System.Text.Json.JsonSerializer.Serialize(RunObject.Summary(run), WireJson.Default.RunObject));
     }
 

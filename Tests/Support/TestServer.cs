@@ -29,12 +29,16 @@ internal sealed class TestServer : IAsyncDisposable
                 Tcp = new IPEndPoint(IPAddress.Loopback, 0),
                 TokenSecret = Secret,
                 Version = "1.2.3",
+                NextRunAtUnix = () => NextRunAtUnix,
             },
             Engine.Supervisor, new EventLog(TextWriter.Synchronized(_log)), TimeProvider.System);
         Server.Start();
     }
 
     public Engine Engine { get; }
+
+    /// <summary>What GetServerInfo tells of the schedule.</summary>
+    public long NextRunAtUnix { get; set; }
 
     public ControlServer Server { get; }
 

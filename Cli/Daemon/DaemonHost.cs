@@ -1,0 +1,153 @@
+using Backupd.Backup;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Schedules;
+using Backupd.Backup.Store;
+using Backupd.Cli.Configuration;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Server;
+
+namespace Backupd.Cli.Daemon;
+
+/// <summary>The daemon, from its start to its end: puts store, engine, server and log together.</summary>
+internal sealed class DaemonHost(
+    string? file, CliContext context, EventLog log, DaemonSignals signals, SystemdNotices systemd)
+{
+    // The start, and then reloads one after the other.
+    private bool _isScheduling;
+
+    /// <summary>Runs until a signal stops it and everything has ended.</summary>
+    /// <exception cref="ConfigurationException">The configuration or the token secret is refused.</exception>
+    /// <exception cref="BackupException">The store or an address cannot be had; StoreBusy when another daemon has it.</exception>
+    internal async Task RunAsync()
+    {
+        DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(file, context.Places);
+        // The secret first: it makes the state directory, which nobody else may look into.
+        byte[] secret = TokenSecret.ReadOrMake(configuration.TokenSecretFile);
+        BackupStore store = BackupStore.OpenOrCreate(configuration.Store);
+        using DaemonClaim claim = DaemonClaim.Take(store);
+        using BackupSupervisor supervisor = new(
+            store, configuration.Participants, Settings(configuration), context.Time);
+        EngineJournal journal = new(log);
+        supervisor.RunEnded += journal.Tell;
+        await using ControlServer server = new(Options(configuration, secret), supervisor, log, context.Time);
+        server.Start();
+        Recover(supervisor);
+        using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
+        Schedule(scheduler, configuration);
+        Announce(configuration, server);
+        string Status(DaemonConfiguration current) =>
+            StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
+        systemd.Ready(Status(configuration));
+        DaemonReload reload = new(
+            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler), Status);
+        await ServeAsync(supervisor, server, configuration, reload);
+        // No schedule may come while the last run is waited for. What it has started goes on.
+        await Task.Run(scheduler.Dispose);
+        DaemonShutdown shutdown = new(supervisor, server, log, systemd, context.Time);
+        await shutdown.RunAsync(reload.Current, signals.StoppedAtOnce);
+    }
+
+    private async Task ServeAsync(
+        BackupSupervisor supervisor, ControlServer server, DaemonConfiguration configuration, DaemonReload reload)
+    {
+        using CancellationTokenSource ending = new();
+        DaemonProbe probe = new(configuration.Socket, server.TcpEndPoint);
+        Task[] loops =
+        [
+            new Watchdog(systemd, probe, log, context.Time).RunAsync(ending.Token),
+            new StatusNotices(systemd, supervisor.Progress, () => reload.Current, context.Time).RunAsync(ending.Token),
+            reload.RunAsync(ending.Token),
+        ];
+        // An accept loop that ended unasked: better no daemon than one that nobody can reach. The same holds for a loop
+        // that would leave a signal or the service manager without an answer.
+        Task first = await Task.WhenAny([server.Completion, signals.Stopped, .. loops]);
+        await ending.CancelAsync();
+        await first;
+        await Task.WhenAll(loops);
+    }
+
+    private EngineSettings Settings(DaemonConfiguration configuration) => new()
+    {
+        Timeout = configuration.Timeout,
+        ValidateCold = configuration.ValidateCold,
+        Keep = configuration.Keep,
+        Version = context.Version,
+    };
+
+    private ControlServerOptions Options(DaemonConfiguration configuration, byte[] secret) => new()
+    {
+        SocketPath = configuration.Socket.Length > 0 ? configuration.Socket : null,
+        SocketGroup = configuration.Group,
+        Tcp = configuration.Tcp,
+        TokenSecret = secret,
+        Version = context.Version,
+    };
+
+    // What can change while the daemon runs. DaemonReload names what cannot.
+    private void Apply(DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler)
+    {
+        supervisor.Reconfigure(next.Participants, Settings(next));
+        if (_isScheduling)
+        {
+            scheduler.Reconfigure(next.Schedules);
+        }
+        else
+        {
+            Schedule(scheduler, next);
+        }
+    }
+
+    private void Schedule(Scheduler scheduler, DaemonConfiguration configuration)
+    {
+        try
+        {
+            scheduler.Start(configuration.Schedules);
+            _isScheduling = true;
+        }
+        catch (BackupException e)
+        {
+            // Better a daemon without schedules than none: what is stored must be within reach.
+            log.Error($"{e.Message}; until the configuration is read again (SIGHUP) no backup begins by itself");
+        }
+    }
+
+    private void Recover(BackupSupervisor supervisor)
+    {
+        try
+        {
+            foreach (RunId id in supervisor.Recover())
+            {
+                log.Warning(
+                    $"run {id} was interrupted; its record is in failed, earlier runs are untouched", id.ToString());
+            }
+        }
+        catch (BackupException e)
+        {
+            // A full disk stops backups and nothing else: a daemon that does not start could not give anything back either.
+            log.Warning($"what an interrupted run left could not be moved to failed; the next backup tries again: {e.Message}");
+        }
+    }
+
+    private void Announce(DaemonConfiguration configuration, ControlServer server)
+    {
+        List<string> addresses = [];
+        if (configuration.Socket.Length > 0)
+        {
+            addresses.Add($"unix:{configuration.Socket}");
+        }
+        if (server.TcpEndPoint is not null)
+        {
+            addresses.Add(server.TcpEndPoint.ToString());
+        }
+        string participants = Units.Count(configuration.Participants.Length, "participant");
+        log.Info(
+            $"backupd {context.Version} ready on {string.Join(" and ", addresses)}; store {configuration.Store}; {participants}");
+        if (configuration.Participants.IsEmpty)
+        {
+            string path = configuration.File.Length > 0 ? configuration.File : context.Places.Config;
+            log.Info(
+                $"nothing is backed up yet: name it in {path} and start again, for example: "
+                + $"{{ \"store\": \"{configuration.Store}\", \"participants\": {{ \"etc\": {{ \"directory\": \"/etc\" }} }} }}");
+        }
+    }
+}

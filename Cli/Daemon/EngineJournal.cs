@@ -1,0 +1,64 @@
+using System.Globalization;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Schedules;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Server;
+
+namespace Backupd.Cli.Daemon;
+
+/// <summary>Tells the log what the engine, which does not log, has done by itself. Safe from any thread.</summary>
+internal sealed class EngineJournal(EventLog log)
+{
+    /// <summary>Takes up the end of a run, and what retention did after it.</summary>
+    internal void Tell(RunEnd end)
+    {
+        string id = end.Run.Id.ToString();
+        if (end.Run.Trigger is RunTrigger.Cron or RunTrigger.Shutdown)
+        {
+            // Whoever asked for a run over the wire is answered by a session, which logs.
+            TellEnd(end.Run, id);
+        }
+        if (end.Pruned?.Runs.Count(v => !v.IsKept) is int removed and > 0)
+        {
+            log.Info($"after run {id} {Units.Count(removed, "older run")} went, as the configuration's keep says", id);
+        }
+        if (end.PruneError.Length > 0)
+        {
+            log.Warning($"after run {id} older runs stay that were to go: {end.PruneError}", id);
+        }
+    }
+
+    /// <summary>Takes up what became of a schedule's moment.</summary>
+    internal void Tell(ScheduleOutcome outcome)
+    {
+        string slot = outcome.Slot.ToString("yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture);
+        string text = $"schedule \"{outcome.Schedule.Cron}\" of {slot}: {outcome.Detail}";
+        switch (outcome)
+        {
+            case { Result: ScheduleResult.Started or ScheduleResult.Covered or ScheduleResult.SkippedMaintenance }:
+                log.Info(text, outcome.Run?.Id.ToString() ?? "");
+                break;
+            case { Result: ScheduleResult.SkippedBusy or ScheduleResult.Missed or ScheduleResult.ClockSetBack }:
+                log.Warning(text);
+                break;
+            case { Result: ScheduleResult.NotStarted }:
+                log.Error(text);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(outcome));
+        }
+    }
+
+    private void TellEnd(BackupRun run, string id)
+    {
+        string text = $"run {id} ended as {run.Status.ToString().ToLowerInvariant()}";
+        if (run.Status == RunStatus.Completed)
+        {
+            log.Info(text, id);
+        }
+        else
+        {
+            log.Warning($"{text}: {run.ErrorSummary}", id);
+        }
+    }
+}

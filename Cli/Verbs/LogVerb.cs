@@ -1,0 +1,104 @@
+using System.CommandLine;
+using System.Globalization;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary><c>backupd log</c>: the history of the daemon's store, and everything known of one run.</summary>
+internal static class LogVerb
+{
+    private const int UsualRows = 50;
+
+    private const string Description = """
+        Print the history of backups, a line a run, newest first: run, start, trigger, type, status, duration, size, bytes
+        added on disk, and why it is not completed. With RUN everything that is known of that run, with every error and
+        warning.
+
+        The store is read directly where this user may, else through the daemon. What the daemon itself says is in the
+        journal: journalctl -u backupd.
+
+        Examples:
+          backupd log
+          backupd log --limit 500 --json | jq -r 'select(.status != "completed") | .run_id'
+          backupd log latest
+          backupd log 20260102-030405-000001
+        """;
+
+    internal static Command Create(CliContext context)
+    {
+        Argument<string?> run = new("RUN") { Description = "As WHERE for restore", Arity = ArgumentArity.ZeroOrOne };
+        Option<int> limit = new("--limit")
+        {
+            Description = $"So many runs at most; {UsualRows} without it",
+            HelpName = "N",
+            DefaultValueFactory = _ => UsualRows,
+            CustomParser = result =>
+            {
+                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count < 1)
+                {
+                    result.AddError("--limit must be a number of runs, 1 or more");
+                }
+                return count;
+            },
+        };
+        Verb command = new("log", Description) { run, limit };
+        CommonOptions options = new CommonOptions(command).WithJson().WithDaemon();
+        command.SetAction((parsed, cancellation) => parsed.GetValue(run) is string where
+            ? OneAsync(where, options, parsed, context, cancellation)
+            : AllAsync(parsed.GetValue(limit), options, parsed, context, cancellation));
+        return command;
+    }
+
+    private static async Task<int> AllAsync(
+        int limit, CommonOptions options, ParseResult parsed, CliContext context, CancellationToken cancellation)
+    {
+        using RunSource source = await RunSource.OpenAsync(options, parsed, context, cancellation);
+        IReadOnlyList<RunObject> runs = await source.ListAsync(limit, cancellation);
+        foreach (RunObject run in runs)
+        {
+            if (options.Json(parsed))
+            {
+                RunSummary.WriteJson(run, context.Output);
+            }
+            else
+            {
+                await context.Output.WriteLineAsync(Line(run));
+            }
+        }
+        if (runs.Count == 0 && !options.Json(parsed))
+        {
+            await context.Error.WriteLineAsync("no runs yet");
+        }
+        foreach (string path in source.Unreadable)
+        {
+            await context.Error.WriteLineAsync($"backupd: {path} holds no manifest that can be read");
+        }
+        return (int)(source.Unreadable.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
+    }
+
+    private static string Line(RunObject run)
+    {
+        IReadOnlyList<ArtifactObject> artifacts = [.. run.Participants.SelectMany(p => p.Artifacts)];
+        return ($"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Trigger),-10}  {RunNames.Of(run.Type),-6}  "
+            + $"{RunNames.Of(run.Status),-9}  {Units.Seconds(run.FinishedAt - run.StartedAt),7}  "
+            + $"{Units.Bytes(artifacts.Sum(a => a.SizeBytes)),10}  +{Units.Bytes(artifacts.Sum(a => a.BytesStored)),-10}  "
+            + Units.Printable(run.ErrorSummary)).TrimEnd();
+    }
+
+    private static async Task<int> OneAsync(
+        string where, CommonOptions options, ParseResult parsed, CliContext context, CancellationToken cancellation)
+    {
+        FoundRun found = await RunSource.FindAsync(where, options, parsed, context, cancellation);
+        if (options.Json(parsed))
+        {
+            RunSummary.WriteJson(found.Run, context.Output);
+        }
+        else
+        {
+            RunRecord.Write(found, context.Output);
+        }
+        return (int)ExitCode.Ok;
+    }
+}

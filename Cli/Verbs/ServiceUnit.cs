@@ -1,0 +1,164 @@
+using System.Globalization;
+using System.Text;
+using Backupd.Backup.Participants;
+using Backupd.Cli.Configuration;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary>The systemd unit of the daemon, made for a configuration (systemd.service(5), systemd.exec(5)).</summary>
+/// <remarks>The daemon is root because it reads everything; the unit takes from it all that reading does not need. Programs
+/// that the configuration names run inside the same walls, which are lower when there are any.</remarks>
+internal sealed class ServiceUnit
+{
+    /// <summary>The first line of every unit that backupd writes; a file without it is somebody else's.</summary>
+    internal const string Marker = "# Written by backupd service install. To change it: systemctl edit backupd";
+
+    private static readonly TimeSpan StopReserve = TimeSpan.FromSeconds(10);
+
+    private readonly DaemonConfiguration _configuration;
+    private readonly Places _places;
+    private readonly string _program;
+    private readonly string? _configFile;
+
+    /// <param name="configuration">What the daemon will do.</param>
+    /// <param name="places">The default places of the daemon.</param>
+    /// <param name="program">The absolute path of backupd.</param>
+    /// <param name="configFile">The absolute path for <c>--config</c>; null for the default place.</param>
+    internal ServiceUnit(DaemonConfiguration configuration, Places places, string program, string? configFile)
+    {
+        _configuration = configuration;
+        _places = places;
+        _program = program;
+        _configFile = configFile;
+    }
+
+    /// <summary>Directories that the daemon writes to and that systemd does not make.</summary>
+    internal IReadOnlyList<string> WrittenDirectories =>
+    [
+        .. new[]
+        {
+            _configuration.Store, Path.GetDirectoryName(_configuration.TokenSecretFile)!,
+            _configuration.Socket.Length > 0 ? Path.GetDirectoryName(_configuration.Socket)! : "",
+        }.Where(d => d.Length > 0 && !IsBelow(d, _places.State) && !IsBelow(d, RuntimeDirectory)).Distinct(),
+    ];
+
+    private string RuntimeDirectory => Path.GetDirectoryName(_places.Socket)!;
+
+    private bool RunsPrograms => _configuration.Participants.Any(
+        p => p is CommandParticipant || !p.Before.IsEmpty || !p.After.IsEmpty);
+
+    private bool RunsAsOthers => _configuration.Participants.Any(p => p is CommandParticipant { User.Length: > 0 });
+
+    private string[] Databases =>
+        [.. _configuration.Participants.OfType<SqliteParticipant>().Select(p => Path.GetDirectoryName(p.Path)!).Distinct()];
+
+    /// <summary>The file's content.</summary>
+    internal string Text()
+    {
+        StringBuilder unit = new();
+        string config = _configFile is null ? "" : $" --config {Word(_configFile).Replace("$", "$$", StringComparison.Ordinal)}";
+        // The socket has the modes that say who may use it; a group must be able to get to it.
+        unit.Append(CultureInfo.InvariantCulture, $"""
+            {Marker}
+            [Unit]
+            Description=backupd: backups that can be watched
+            After=network.target local-fs.target
+            StartLimitIntervalSec=60
+            StartLimitBurst=5
+
+            [Service]
+            Type=notify
+            ExecStart={Word(_program).Replace("$", "$$", StringComparison.Ordinal)} serve{config}
+            ExecReload=/bin/kill -HUP $MAINPID
+            Restart=on-failure
+            RestartSec=5
+            # A configuration that is refused is refused again.
+            RestartPreventExitStatus=78
+            WatchdogSec=30
+            # SIGTERM to the daemon alone, which ends its children itself; whatever is left after its grace is killed.
+            KillMode=mixed
+            TimeoutStopSec={(long)(_configuration.Grace + StopReserve).TotalSeconds}
+            UMask=0077
+            StateDirectory={Path.GetFileName(_places.State)}
+            StateDirectoryMode=0700
+            RuntimeDirectory={Path.GetFileName(RuntimeDirectory)}
+            RuntimeDirectoryMode={(_configuration.Group.Length > 0 ? "0755" : "0750")}
+
+            # Reads everything, writes what is named here.
+            ProtectSystem=strict
+
+            """);
+        AppendWritable(unit);
+        AppendWalls(unit);
+        unit.Append("""
+
+            [Install]
+            WantedBy=multi-user.target
+
+            """);
+        return unit.ToString();
+    }
+
+    private void AppendWritable(StringBuilder unit)
+    {
+        foreach (string directory in WrittenDirectories)
+        {
+            unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={Word(directory)}\n");
+        }
+        if (Databases.Length > 0)
+        {
+            unit.Append("# SQLite coordinates its readers through a file beside a database with a write-ahead log.\n");
+            foreach (string directory in Databases)
+            {
+                unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={Word("-" + directory)}\n");
+            }
+        }
+        if (RunsPrograms)
+        {
+            unit.Append("# For the programs that the configuration names. What else they write to: systemctl edit backupd\n");
+            unit.Append("ReadWritePaths=/tmp /var/tmp\n");
+        }
+    }
+
+    private void AppendWalls(StringBuilder unit)
+    {
+        string capabilities = "CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_SETUID CAP_SETGID "
+            + "CAP_SETFCAP CAP_MKNOD CAP_KILL" + (_configuration.Tcp is { Port: < 1024 } ? " CAP_NET_BIND_SERVICE" : "");
+        unit.Append(CultureInfo.InvariantCulture, $"""
+            CapabilityBoundingSet={capabilities}
+            {(RunsAsOthers
+                ? "# Not NoNewPrivileges: a program that runs as another user may need a setuid program."
+                : "NoNewPrivileges=yes")}
+            {(RunsPrograms
+                ? "# Not MemoryDenyWriteExecute: programs with a compiler inside need such memory."
+                : "MemoryDenyWriteExecute=yes")}
+            RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+            SystemCallFilter=@system-service
+            SystemCallErrorNumber=EPERM
+            SystemCallArchitectures=native
+            ProtectKernelTunables=yes
+            ProtectKernelModules=yes
+            ProtectKernelLogs=yes
+            ProtectControlGroups=yes
+            ProtectClock=yes
+            ProtectHostname=yes
+            RestrictNamespaces=yes
+            RestrictRealtime=yes
+            LockPersonality=yes
+
+            """);
+    }
+
+    private static bool IsBelow(string path, string directory) =>
+        path == directory || path.StartsWith(directory.TrimEnd('/') + "/", StringComparison.Ordinal);
+
+    // One word of a unit file: quoted, with specifiers and escapes taken literally.
+    private static string Word(string text)
+    {
+        string literal = text.Replace("%", "%%", StringComparison.Ordinal);
+        bool isPlain = literal.All(c => char.IsAsciiLetterOrDigit(c) || "/._-%+=@,:".Contains(c, StringComparison.Ordinal));
+        return isPlain
+            ? literal
+            : $"\"{literal.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+    }
+}

@@ -1,0 +1,122 @@
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Cli;
+
+[TestClass]
+public sealed class ServiceVerbTests
+{
+    [TestMethod]
+    public async Task The_unit_fits_the_configuration()
+    {
+        using TempDirectory directory = new();
+        directory.Write("plain.json", """
+            { "store": "/var/lib/backupd/backups", "participants": { "etc": { "directory": "/etc" } } }
+            """);
+        string plain = await Print(directory, "plain.json");
+        Assert.StartsWith("# Written by backupd service install.", plain);
+        foreach (string line in (string[])
+            [
+                "Type=notify", "WatchdogSec=30", "Restart=on-failure", "ExecReload=/bin/kill -HUP $MAINPID", "TimeoutStopSec=30",
+                "ProtectSystem=strict", "StateDirectory=backupd", "RuntimeDirectory=backupd", "RuntimeDirectoryMode=0750", "NoNewPrivileges=yes",
+                "MemoryDenyWriteExecute=yes", "SystemCallFilter=@system-service", "WantedBy=multi-user.target",
+            ])
+        {
+            Assert.Contains($"\n{line}\n", plain);
+        }
+        Assert.Contains($" serve --config {directory["plain.json"]}\n", plain);
+        Assert.Contains("CAP_DAC_READ_SEARCH", plain);
+        Assert.DoesNotContain("ReadWritePaths", plain, "systemd makes the state directory writable by itself");
+
+        directory.Write("odd name.json", """
+            { "store": "/mnt/my 100%/backups", "listen": { "tcp": "127.0.0.1:620", "group": "users", "socket": "/srv/s/backupd.sock" }, "grace": "2m",
+              "participants": { "pg": { "command": ["pg_dump"], "user": "postgres" }, "app": { "sqlite": "/srv/app/app.db" } } }
+            """);
+        string odd = await Print(directory, "odd name.json");
+        Assert.Contains($" serve --config \"{directory["odd name.json"]}\"\n", odd);
+        Assert.Contains("\nReadWritePaths=\"/mnt/my 100%%/backups\"\n", odd);
+        Assert.Contains("\nReadWritePaths=/srv/s\n", odd);
+        Assert.Contains("\nRuntimeDirectoryMode=0755\n", odd);
+        Assert.Contains("\nReadWritePaths=-/srv/app\n", odd);
+        Assert.Contains("\nReadWritePaths=/tmp /var/tmp\n", odd);
+        Assert.Contains("\nTimeoutStopSec=130\n", odd);
+        Assert.Contains(" CAP_NET_BIND_SERVICE\n", odd);
+        Assert.DoesNotContain("\nNoNewPrivileges", odd);
+        Assert.DoesNotContain("\nMemoryDenyWriteExecute", odd);
+        directory.Write("bad.json", "{");
+        Assert.AreEqual(78, (await CommandLineTests.Run(directory, "service", "print", "--config", directory["bad.json"])).Code);
+    }
+
+    [TestMethod]
+    public async Task Install_writes_enables_and_starts_and_uninstall_leaves_backups_and_configuration()
+    {
+        using TempDirectory directory = new();
+        string root = MakeSystemd(directory, "exit 0");
+        string config = directory.Write("c.json", $$"""
+            { "store": "{{directory["new/store"]}}", "listen": { "tokenSecretFile": "{{directory["keys/token.key"]}}" } }
+            """);
+        (int code, _, string said) = await CommandLineTests.Run(directory, "service", "install", "--root", root, "--config", config);
+        Assert.AreEqual(0, code, said);
+        string unit = directory["root/etc/systemd/system/backupd.service"];
+        Assert.AreEqual(await Print(directory, "c.json"), await File.ReadAllTextAsync(unit, CancellationToken.None));
+        Assert.AreEqual((UnixFileMode)0b110_100_100, File.GetUnixFileMode(unit));
+        Assert.AreEqual((UnixFileMode)0b111_000_000, File.GetUnixFileMode(directory["new/store"]), "systemd wants what it makes writable");
+        Assert.AreEqual(
+            "daemon-reload\nenable --now backupd.service\n", await File.ReadAllTextAsync(directory["calls"], CancellationToken.None));
+        Assert.Contains($"written: {unit}\n", said);
+        Assert.AreEqual(0, (await CommandLineTests.Run(directory, "service", "install", "--root", root, "--config", config)).Code);
+
+        File.Delete(directory["calls"]);
+        (code, _, said) = await CommandLineTests.Run(directory, "service", "uninstall", "--root", root);
+        Assert.AreEqual(0, code, said);
+        Assert.AreEqual(
+            "disable --now backupd.service\ndaemon-reload\n", await File.ReadAllTextAsync(directory["calls"], CancellationToken.None));
+        Assert.IsFalse(File.Exists(unit));
+        Assert.IsTrue(File.Exists(config) && Directory.Exists(directory["new/store"]));
+        Assert.Contains("Backups and configuration stay", said);
+        Assert.Contains("nothing was done", (await CommandLineTests.Run(directory, "service", "uninstall", "--root", root)).Error);
+    }
+
+    [TestMethod]
+    public async Task A_unit_of_somebody_else_is_left_alone_and_without_systemd_nothing_changes()
+    {
+        using TempDirectory directory = new();
+        string root = MakeSystemd(directory, "echo no such unit >&2; exit 5");
+        string config = directory.Write("c.json", "{ \"store\": \"/var/lib/backupd/backups\" }");
+        string[] install = ["service", "install", "--root", root, "--config", config];
+        string unit = directory.Write("root/etc/systemd/system/backupd.service", "[Service]\nExecStart=/mine\n");
+        foreach (string[] command in (string[][])[install, ["service", "uninstall", "--root", root]])
+        {
+            (int refused, _, string why) = await CommandLineTests.Run(directory, command);
+            Assert.AreEqual(2, refused);
+            Assert.Contains("was not written by backupd", why);
+        }
+        Assert.AreEqual("[Service]\nExecStart=/mine\n", await File.ReadAllTextAsync(unit, CancellationToken.None));
+        File.Delete(unit);
+        (int code, _, string said) = await CommandLineTests.Run(directory, install);
+        Assert.AreEqual(1, code);
+        Assert.Contains("systemctl daemon-reload ended with 5\n  no such unit\n", said);
+        File.Delete(unit);
+        Directory.Delete(directory["root/run"], recursive: true);
+        (code, _, said) = await CommandLineTests.Run(directory, install);
+        Assert.AreEqual(1, code);
+        Assert.Contains("systemd does not run here, so nothing was changed", said);
+        Assert.IsFalse(File.Exists(unit));
+    }
+
+    private static async Task<string> Print(TempDirectory directory, string config)
+    {
+        (int code, string output, string error) = await CommandLineTests.Run(
+            directory, "service", "print", "--config", directory[config]);
+        Assert.AreEqual(0, code, error);
+        return output;
+    }
+
+    // A root with a running systemd, whose systemctl notes how it was called.
+    private static string MakeSystemd(TempDirectory directory, string end)
+    {
+        directory.MakeDirectory("root/run/systemd/system");
+        string control = directory.Write("root/usr/bin/systemctl", $"#!/bin/sh\necho \"$@\" >> '{directory["calls"]}'\n{end}\n");
+        File.SetUnixFileMode(control, (UnixFileMode)0b111_101_101);
+        return directory["root"];
+    }
+}

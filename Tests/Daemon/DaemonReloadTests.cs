@@ -1,0 +1,96 @@
+using System.Text.Json;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Daemon;
+
+/// <summary>SIGHUP to a real daemon.</summary>
+[TestClass]
+public sealed class DaemonReloadTests
+{
+    [TestMethod]
+    public async Task A_good_file_is_taken_and_a_refused_one_changes_nothing()
+    {
+        using DaemonFiles files = new DaemonFiles().Write("\"one\": { \"file\": \"/etc/hostname\" }");
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config);
+        using TestClient client = await files.ConnectAsync();
+        Assert.AreEqual("one", await Participants(client));
+
+        files.Write("\"one\": { \"file\": \"/etc/hostname\" }, \"two\": { \"directory\": \"/etc\" }", ", \"schedules\": [{ \"cron\": \"@daily\" }]");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("the configuration was read again: 2 participants, 1 schedule");
+        Assert.AreEqual("one two", await Participants(client));
+
+        files.Write("\"three\": { \"directory\": \"/etc\", \"critcal\": true }");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("did you mean \"critical\"?");
+        // The line of the file and the caret below it.
+        await daemon.SaysAsync("  \"participants\": { \"three\": { \"directory\": \"/etc\", \"critcal\": true } }");
+        string caret = await daemon.SaysAsync("  ^");
+        Assert.AreEqual("error:", caret[..6]);
+        Assert.AreEqual("one two", await Participants(client));
+
+        File.Delete(files.Config);
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("the old one holds", times: 2);
+        Assert.AreEqual("one two", await Participants(client));
+    }
+
+    [TestMethod]
+    public async Task What_cannot_change_while_it_runs_is_named()
+    {
+        using DaemonFiles files = new DaemonFiles().Write("");
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config);
+        files.Write("\"one\": { \"file\": \"/etc/hostname\" }", "", $", \"group\": \"nogroup\", \"maxConnections\": 7");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("listen.group has changed; it takes effect at the next start");
+        await daemon.SaysAsync("listen.maxConnections has changed; it takes effect at the next start");
+        // Compared with what it was started with: put back, nothing is left to tell.
+        files.Write("");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("the configuration was read again", times: 2);
+        await daemon.SignalAsync("TERM");
+        Assert.AreEqual(0, await daemon.ExitAsync());
+        Assert.HasCount(2, daemon.Log.Where(l => l.Contains("takes effect", StringComparison.Ordinal)).ToArray());
+    }
+
+    [TestMethod]
+    public async Task Schedules_and_retention_hold_from_a_reload_on_and_end_with_the_next()
+    {
+        using DaemonFiles files = new DaemonFiles().Write("\"one\": { \"file\": \"/etc/hostname\" }");
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config, "--log", "json");
+        files.Write(
+            "\"one\": { \"file\": \"/etc/hostname\" }", ", \"schedules\": [{ \"cron\": \"* * * * * *\" }], \"keep\": { \"last\": 1 }");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("ended as completed", times: 2);
+        await daemon.SaysAsync("1 older run went");
+        files.Write("");
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("the configuration was read again: 0 participants, 0 schedules");
+        await daemon.SignalAsync("TERM");
+        Assert.AreEqual(0, await daemon.ExitAsync());
+        Assert.IsEmpty(daemon.Log.Where(l => l.Contains("\"error\"", StringComparison.Ordinal)).ToArray());
+        Assert.AreEqual(RunTrigger.Cron, new RunCatalog(BackupStore.Open(files.Store)).List(10, null, out _).Single().Trigger);
+    }
+
+    [TestMethod]
+    public async Task A_refusal_is_one_line_of_json()
+    {
+        using DaemonFiles files = new DaemonFiles().Write("");
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config, "--log", "json");
+        files.Write("", ", \"grace\": 5");
+        await daemon.SignalAsync("HUP");
+        using JsonDocument refusal = JsonDocument.Parse(await daemon.SaysAsync("the old one holds"));
+        Assert.AreEqual("error", refusal.RootElement.GetProperty("level").GetString());
+        string[] lines = refusal.RootElement.GetProperty("message").GetString()!.Split('\n');
+        Assert.HasCount(3, lines);
+        Assert.EndsWith("^", lines[2]);
+    }
+
+    private static async Task<string> Participants(TestClient client)
+    {
+        JsonElement reply = await client.CallJsonAsync("GetBackupParticipants");
+        return string.Join(' ', reply.GetProperty("rows").EnumerateArray().Select(r => r.GetProperty("name").GetString()));
+    }
+}
