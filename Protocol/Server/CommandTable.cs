@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Backupd.Protocol.Server;
 
 /// <summary>Every command of the protocol.</summary>
@@ -75,11 +77,28 @@ public static class CommandTable
         ["SetMaintenance"] = WireCommand.SetMaintenance,
     };
 
+    private static readonly Dictionary<string, WireCommand>.AlternateLookup<ReadOnlySpan<char>> NamesBySpan =
+        Names.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    private static readonly int LongestName = Names.Keys.Max(n => n.Length);
+
     /// <summary>Every name and alias.</summary>
     public static IReadOnlyCollection<string> AllNames => Names.Keys;
 
     /// <summary>Finds a command by its exact name or alias.</summary>
     public static bool TryFind(string name, out WireCommand command) => Names.TryGetValue(name, out command);
+
+    /// <summary>The name or alias that these bytes spell, without making a string; null when there is none.</summary>
+    internal static string? NameOf(ReadOnlySpan<byte> ascii)
+    {
+        if (ascii.Length > LongestName)
+        {
+            return null;
+        }
+        Span<char> text = stackalloc char[LongestName];
+        int length = Encoding.Latin1.GetChars(ascii, text);
+        return NamesBySpan.TryGetValue(text[..length], out string? name, out _) ? name : null;
+    }
 
     /// <summary>Whether a role may use a command: GetServerInfo is open to any valid role, the rest to those with
     /// backup access.</summary>

@@ -13,10 +13,29 @@ internal static class RequestReader
     internal static Request Read(ReadOnlySpan<byte> line)
     {
         Request request = new();
+        Read(line, request);
+        return request;
+    }
+
+    /// <summary>The same into a request that is answered and may be forgotten. Without the objects that a new one is
+    /// made of, reading a poll allocates nothing.</summary>
+    internal static void Read(ReadOnlySpan<byte> line, Request request)
+    {
+        request.Clear();
+        if (!PlainRequest.TryRead(line, request))
+        {
+            request.Clear();
+            ReadAny(line, request);
+        }
+    }
+
+    /// <summary>Reads any line into an empty request.</summary>
+    internal static void ReadAny(ReadOnlySpan<byte> line, Request request)
+    {
         if (!Utf8.IsValid(line))
         {
             request.Problem = new RequestException(ErrorSymbol.InvalidJson, "the line is not UTF-8");
-            return request;
+            return;
         }
         try
         {
@@ -28,7 +47,6 @@ internal static class RequestReader
             request.Problem = new RequestException(
                 ErrorSymbol.InvalidJson, "the line is not JSON", e is JsonException json ? Position(json) : "");
         }
-        return request;
     }
 
     private static void Scan(ReadOnlySpan<byte> line, Request request)
@@ -99,7 +117,7 @@ internal static class RequestReader
                 break;
             case "__token" when isText:
                 byte[] token = new byte[reader.ValueSpan.Length];
-                request.Token = token[..reader.CopyString(token)];
+                request.SetToken(token.AsSpan(0, reader.CopyString(token)));
                 break;
             case "data" when reader.TokenType == JsonTokenType.StartObject:
                 int start = (int)reader.TokenStartIndex;
@@ -119,12 +137,12 @@ internal static class RequestReader
         switch (reader.TokenType)
         {
             case JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False:
-                request.ExtId = reader.ValueSpan.ToArray();
+                request.SetExtId(reader.ValueSpan);
                 break;
             case JsonTokenType.String:
                 // Encoded anew: what came in may hold what must not go out, an apostrophe for one.
                 JsonEncodedText text = JsonEncodedText.Encode(reader.GetString()!);
-                request.ExtId = [(byte)'"', .. text.EncodedUtf8Bytes, (byte)'"'];
+                request.SetExtId([(byte)'"', .. text.EncodedUtf8Bytes, (byte)'"']);
                 break;
             case JsonTokenType.Null:
                 break;

@@ -9,6 +9,7 @@ internal sealed class SessionAccess
     // The last token whose signature was right: clients send the same one with every request.
     private byte[] _knownToken = [];
     private AccessToken? _known;
+    private string _knownAs = "";
 
     /// <param name="secret">The key of tokens.</param>
     /// <param name="time">The clock that tokens expire by.</param>
@@ -58,6 +59,7 @@ internal sealed class SessionAccess
             }
             _known = read;
             _knownToken = token.ToArray();
+            _knownAs = read.ToString();
         }
         // At each message: a connection outlives the token it began with. No leeway.
         if (_known.ExpiresAtUnix <= _time.GetUtcNow().ToUnixTimeSeconds())
@@ -66,7 +68,7 @@ internal sealed class SessionAccess
             return false;
         }
         Role = _known.Role;
-        Who = _known.ToString();
+        Who = _knownAs;
         IsAuthenticated = true;
         return true;
     }
