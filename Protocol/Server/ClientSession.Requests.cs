@@ -14,6 +14,7 @@ internal sealed partial class ClientSession
         {
             if (_isWorking)
             {
+                _waiting ??= new Queue<Request>();
                 if (_waiting.Count < ProtocolLimits.MaxWaitingRequests)
                 {
                     _waiting.Enqueue(request);
@@ -53,7 +54,8 @@ internal sealed partial class ClientSession
     {
         lock (_requests)
         {
-            _isWorking = _waiting.TryDequeue(out Request? next);
+            Request? next = null;
+            _isWorking = _waiting is not null && _waiting.TryDequeue(out next);
             return next;
         }
     }
@@ -130,7 +132,8 @@ internal sealed partial class ClientSession
         if (_lines.MaxLineBytes != ProtocolLimits.MaxLineBytes)
         {
             _lines.MaxLineBytes = ProtocolLimits.MaxLineBytes;
-            _authenticated();
+            Volatile.Write(ref _silenceEnds, 0);
+            _context.Authenticated(this);
         }
     }
 }

@@ -2,34 +2,32 @@ using System.Net.Sockets;
 
 namespace Backupd.Protocol.Server;
 
-/// <summary>What sessions share.</summary>
-internal sealed record SessionContext(
-    CommandDispatcher Dispatcher, ProgressFeed Feed, EventLog Log, ReadOnlyMemory<byte> Secret, TimeProvider Time);
-
 /// <summary>
 /// One client's connection from accept to close. One loop receives; requests are handled one after the other in order,
 /// at once where the answer is at hand; events go out between, even while a request waits for a run.
 /// </summary>
 internal sealed partial class ClientSession : IDisposable
 {
-    private readonly Socket _socket;
+    private readonly ClientConnection _connection;
     private readonly SessionContext _context;
     private readonly SessionAccess _access;
     private readonly SessionOutput _output;
-    private readonly LineReader _lines = new();
+    private readonly ReceiveBuffer _received = new();
+    private readonly LineReader _lines;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Action _authenticated;
-    private readonly bool _isLocal;
 
     // Guards the three below: the receive loop and the end of a long request meet there.
     private readonly Lock _requests = new();
-    private readonly Queue<Request> _waiting = new();
+    private Queue<Request>? _waiting;
     private bool _isWorking;
     private Task _work = Task.CompletedTask;
 
     private Task? _pump;
-    private CancellationTokenSource _deadline = new();
-    private long _lineBegan;
+
+    // Timestamps at which the session is overdue, 0 for never: absolute, so that one byte at a time buys nothing. Written by
+    // the receive loop, read by the sweep.
+    private long _messageEnds;
+    private long _silenceEnds;
 
     // Set when the client is sent away, also from outside; the task wakes who waits for something else.
     private volatile bool _endAfterReply;
@@ -39,17 +37,22 @@ internal sealed partial class ClientSession : IDisposable
     /// <param name="context">What sessions share.</param>
     /// <param name="localUser">The trusted user at the other end of a Unix socket; null for everybody else.</param>
     /// <param name="isLocal">Whether it came over the Unix socket.</param>
-    /// <param name="authenticated">Called once, when the client has shown who it is.</param>
-    internal ClientSession(
-        Socket socket, SessionContext context, uint? localUser, bool isLocal, Action authenticated)
+    internal ClientSession(Socket socket, SessionContext context, uint? localUser, bool isLocal)
     {
-        _socket = socket;
+        _connection = new ClientConnection(socket);
         _context = context;
         _access = new SessionAccess(context.Secret, context.Time, localUser);
-        _output = new SessionOutput(socket, context.Feed);
-        _authenticated = authenticated;
-        _isLocal = isLocal;
+        _output = new SessionOutput(_connection, context.Feed);
+        _lines = new LineReader(_received);
+        _silenceEnds = isLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
     }
+
+    /// <summary>Whether it is among the connections that have not shown who they are. Guarded by
+    /// <see cref="OpenSessions"/>.</summary>
+    internal bool IsCountedUnauthenticated { get; set; } = true;
+
+    /// <summary>Whether the client was silent or slow for too long.</summary>
+    internal bool IsOverdue(long now) => IsPast(ref _messageEnds, now) || IsPast(ref _silenceEnds, now);
 
     /// <summary>Runs until the client is gone or is sent away. Never throws for what a client does.</summary>
     internal async Task RunAsync()
@@ -63,13 +66,9 @@ internal sealed partial class ClientSession : IDisposable
             await ReceiveAsync();
             await FinishAsync();
         }
-        catch (OperationCanceledException)
-        {
-            // A deadline: the client was silent or slow for too long, and is sent away without a word.
-        }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // The client went away, or the server is stopping.
+            // The client went away, was sent away because it was overdue, or the server is stopping.
         }
         finally
         {
@@ -85,87 +84,84 @@ internal sealed partial class ClientSession : IDisposable
     {
         _endAfterReply = true;
         _ending.TrySetResult();
-        try
-        {
-            _socket.Shutdown(SocketShutdown.Receive);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // Gone already, which is what was wanted.
-        }
+        _connection.StopReceiving();
     }
 
     /// <summary>Ends the session from outside.</summary>
     internal void Close()
     {
         _closed.TrySetResult();
-        _socket.Dispose();
+        _connection.Close();
     }
 
-    /// <inheritdoc/>
+    /// <summary>Gives back what it holds, once <see cref="RunAsync"/> has ended.</summary>
     public void Dispose()
     {
-        _socket.Dispose();
-        _deadline.Dispose();
+        _connection.Dispose();
+        _received.Dispose();
     }
+
+    private static bool IsPast(ref long end, long now) => Volatile.Read(ref end) is > 0 and long e && e <= now;
 
     private async Task ReceiveAsync()
     {
-        long connected = _context.Time.GetTimestamp();
         while (!_endAfterReply)
         {
-            Memory<byte> space = _lines.Space();
-            int count = await _socket.ReceiveAsync(space, SocketFlags.None, Deadline(connected));
+            bool moreWaits = _received.WasFilled;
+            await SendBeforeReceivingAsync(moreWaits);
+            ValueTask<int> receiving = _connection.ReceiveAsync(_received.Space());
+            if (moreWaits && !receiving.IsCompleted)
+            {
+                // Nothing waited after all, and the client may wait for what was held back.
+                await _output.FlushAsync();
+            }
+            int count = await receiving;
             if (count == 0)
             {
                 TakeRest();
                 return;
             }
             bool began = !_lines.HasPartialLine;
-            _lines.Advance(count);
+            _received.Advance(count);
             while (!_endAfterReply && _lines.TryRead(out ReadOnlyMemory<byte> line))
             {
                 Take(line);
                 began = true;
-            }
-            if (began && _lines.HasPartialLine)
-            {
-                _lineBegan = _context.Time.GetTimestamp();
             }
             if (_lines.IsTooLong)
             {
                 RefuseLongLine();
                 return;
             }
-            await _output.FlushAsync();
-            await _output.WaitForRoomAsync();
+            SetMessageEnd(_lines.HasPartialLine, began);
         }
     }
 
-    // Absolute deadlines, so that one byte at a time buys nothing: for the line that has begun, and for the first
-    // valid token.
-    private CancellationToken Deadline(long connected)
+    // While more requests wait to be received, replies are collected, up to a bound: one send for many.
+    private async Task SendBeforeReceivingAsync(bool moreWaits)
     {
-        TimeSpan left = Timeout.InfiniteTimeSpan;
-        if (_lines.HasPartialLine)
+        Task sent = moreWaits ? Task.CompletedTask : _output.FlushAsync();
+        Task room = sent.IsCompleted ? _output.WaitForRoomAsync() : sent;
+        if (!room.IsCompleted)
         {
-            left = ProtocolLimits.LineTime - _context.Time.GetElapsedTime(_lineBegan);
+            // The client does not read, so the rest of its message may wait for us: that time is not its own.
+            bool hasBegun = Interlocked.Exchange(ref _messageEnds, 0) != 0;
+            await room;
+            await _output.WaitForRoomAsync();
+            SetMessageEnd(hasBegun, began: true);
         }
-        else if (!_isLocal && !_access.IsAuthenticated)
+    }
+
+    private void SetMessageEnd(bool isPartial, bool began)
+    {
+        if (!isPartial)
         {
-            left = ProtocolLimits.SilenceBeforeToken - _context.Time.GetElapsedTime(connected);
+            Volatile.Write(ref _messageEnds, 0);
         }
-        if (left == Timeout.InfiniteTimeSpan)
+        else if (began)
         {
-            return CancellationToken.None;
+            Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Line));
         }
-        if (!_deadline.TryReset())
-        {
-            _deadline.Dispose();
-            _deadline = new CancellationTokenSource();
-        }
-        _deadline.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-        return _deadline.Token;
     }
 
     private void TakeRest()
@@ -210,7 +206,7 @@ internal sealed partial class ClientSession : IDisposable
         await _output.DrainAsync();
         // A subscriber may have closed its side only to say so (nc -N): it listens until it is gone.
         while (_output.IsSubscribed && !_endAfterReply && !_output.IsBroken && !_closed.Task.IsCompleted
-            && !_lines.IsTooLong && !_socket.Poll(0, SelectMode.SelectError))
+            && !_lines.IsTooLong && !_connection.HasFailed)
         {
             Task changed = _context.Feed.Current.Changed;
             using CancellationTokenSource wake = new(TimeSpan.FromSeconds(5), _context.Time);
@@ -221,7 +217,7 @@ internal sealed partial class ClientSession : IDisposable
         if (!_closed.Task.IsCompleted)
         {
             // A farewell that lets the last bytes arrive before the connection goes.
-            _socket.Shutdown(SocketShutdown.Send);
+            _connection.FinishSending();
         }
     }
 }

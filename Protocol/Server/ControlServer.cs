@@ -6,25 +6,6 @@ using Backupd.Backup.Runs;
 
 namespace Backupd.Protocol.Server;
 
-/// <summary>Where the server listens and what it trusts.</summary>
-public sealed record ControlServerOptions
-{
-    /// <summary>Path of the Unix socket; null for none.</summary>
-    public string? SocketPath { get; init; }
-
-    /// <summary>Members of this group are administrators on the Unix socket; "" for none.</summary>
-    public string SocketGroup { get; init; } = "";
-
-    /// <summary>TCP address; null for none. Port 0 takes a free one.</summary>
-    public IPEndPoint? Tcp { get; init; }
-
-    /// <summary>The key of access tokens, at least 32 bytes.</summary>
-    public required ReadOnlyMemory<byte> TokenSecret { get; init; }
-
-    /// <summary>The program's version, told by GetServerInfo.</summary>
-    public required string Version { get; init; }
-}
-
 /// <summary>Listens, accepts sessions and ends them.</summary>
 public sealed class ControlServer : IAsyncDisposable
 {
@@ -32,32 +13,34 @@ public sealed class ControlServer : IAsyncDisposable
     private static readonly TimeSpan EndPause = TimeSpan.FromSeconds(2);
 
     private readonly ControlServerOptions _options;
-    private readonly EventLog _log;
     private readonly TimeProvider _time;
+    private readonly OpenSessions _sessions;
     private readonly SessionContext _context;
     private readonly List<Socket> _listeners = [];
     private readonly List<Task> _accepting = [];
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _acceptingEnds = new();
     private readonly CancellationTokenSource _stopping = new();
     private uint? _group;
-
-    // Guards the three below.
-    private readonly Lock _lock = new();
-    private readonly Dictionary<ClientSession, Task> _sessions = [];
-    private int _unauthenticated;
-    private long _refusalLoggedAt;
 
     /// <summary>Makes a server that does not listen yet.</summary>
     public ControlServer(
         ControlServerOptions options, BackupSupervisor supervisor, EventLog log, TimeProvider time)
     {
         _options = options;
-        _log = log;
         _time = time;
+        _sessions = new OpenSessions(options.MaxConnections, options.MaxUnauthenticated, log, time, options.Times.Sweep);
         ProgressFeed feed = new(supervisor.Progress);
-        _context = new SessionContext(
-            new CommandDispatcher(supervisor, feed, log, options.Version, time, _stopping.Token), feed, log,
-            options.TokenSecret, time);
+        _context = new SessionContext
+        {
+            Dispatcher = new CommandDispatcher(supervisor, feed, log, options.Version, time, _stopping.Token),
+            Feed = feed,
+            Log = log,
+            Secret = options.TokenSecret,
+            Time = time,
+            Times = options.Times,
+            Authenticated = _sessions.Authenticated,
+        };
     }
 
     /// <summary>The TCP address once started, with the real port; null without TCP.</summary>
@@ -92,38 +75,30 @@ public sealed class ControlServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
-    public async Task StopAsync()
+    /// <summary>Stops accepting and gives the addresses up; open sessions go on. A daemon that stops does this first: what
+    /// was asked is still answered, and nothing new is begun.</summary>
+    public async Task StopAcceptingAsync()
     {
-        await _stopping.CancelAsync();
+        await _acceptingEnds.CancelAsync();
         foreach (Socket listener in _listeners)
         {
             listener.Dispose();
         }
         await Task.WhenAll(_accepting);
-        ClientSession[] sessions;
-        Task ended;
-        lock (_lock)
-        {
-            sessions = [.. _sessions.Keys];
-            ended = Task.WhenAll(_sessions.Values);
-        }
-        foreach (ClientSession session in sessions)
-        {
-            session.End();
-        }
-        // Those that do not read are not waited for longer.
-        await Task.WhenAny(ended, Task.Delay(EndPause, _time));
-        foreach (ClientSession session in sessions)
-        {
-            session.Close();
-        }
-        await ended;
         if (_options.SocketPath is string path && _listeners.Count > 0)
         {
+            // At once and only once: the next daemon may make its own.
             File.Delete(path);
         }
         _listeners.Clear();
+    }
+
+    /// <summary>Stops accepting, ends the sessions and waits for them.</summary>
+    public async Task StopAsync()
+    {
+        await StopAcceptingAsync();
+        await _stopping.CancelAsync();
+        await _sessions.EndAsync(EndPause);
         _completion.TrySetResult();
     }
 
@@ -131,6 +106,8 @@ public sealed class ControlServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
+        _sessions.Dispose();
+        _acceptingEnds.Dispose();
         _stopping.Dispose();
     }
 
@@ -169,21 +146,21 @@ public sealed class ControlServer : IAsyncDisposable
     {
         try
         {
-            while (!_stopping.IsCancellationRequested)
+            while (!_acceptingEnds.IsCancellationRequested)
             {
                 try
                 {
-                    Admit(await listener.AcceptAsync(_stopping.Token), isLocal);
+                    Admit(await listener.AcceptAsync(_acceptingEnds.Token), isLocal);
                 }
-                catch (SocketException e) when (!_stopping.IsCancellationRequested)
+                catch (SocketException e) when (!_acceptingEnds.IsCancellationRequested)
                 {
                     // No descriptors left, or a client that was gone before it was accepted: neither ends the daemon.
-                    LogRefusal($"a connection could not be accepted: {e.Message}");
-                    await Task.Delay(AcceptPause, _time, _stopping.Token);
+                    _sessions.LogRefusal($"a connection could not be accepted: {e.Message}");
+                    await Task.Delay(AcceptPause, _time, _acceptingEnds.Token);
                 }
             }
         }
-        catch (Exception e) when (_stopping.IsCancellationRequested
+        catch (Exception e) when (_acceptingEnds.IsCancellationRequested
             && e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
             // Asked to stop.
@@ -203,70 +180,6 @@ public sealed class ControlServer : IAsyncDisposable
             // Finds out that a subscriber's machine is gone, though nothing is sent to it.
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         }
-        lock (_lock)
-        {
-            if (_sessions.Count < ProtocolLimits.MaxConnections && _unauthenticated < ProtocolLimits.MaxUnauthenticated)
-            {
-                _unauthenticated++;
-                bool counted = true;
-                ClientSession session = new(socket, _context, user, isLocal, () =>
-                {
-                    Authenticated(ref counted);
-                });
-                _sessions.Add(session, Task.CompletedTask);
-                _sessions[session] = ServeAsync(session, () => Authenticated(ref counted));
-                return;
-            }
-        }
-        socket.Dispose();
-        LogRefusal(
-            $"a connection was refused: {ProtocolLimits.MaxConnections} are open, or {ProtocolLimits.MaxUnauthenticated} "
-            + "without a token");
-    }
-
-    private void Authenticated(ref bool counted)
-    {
-        lock (_lock)
-        {
-            _unauthenticated -= counted ? 1 : 0;
-            counted = false;
-        }
-    }
-
-    private async Task ServeAsync(ClientSession session, Action ended)
-    {
-        // The caller holds the lock and has to let go of it first.
-        await Task.Yield();
-        try
-        {
-            await session.RunAsync();
-        }
-        catch (Exception e)
-        {
-            _log.Error($"a session ended badly: {e}");
-        }
-        finally
-        {
-            ended();
-            session.Dispose();
-            lock (_lock)
-            {
-                _sessions.Remove(session);
-            }
-        }
-    }
-
-    // At most once a minute: a flood must not fill the disk with its own log.
-    private void LogRefusal(string text)
-    {
-        lock (_lock)
-        {
-            if (_refusalLoggedAt != 0 && _time.GetElapsedTime(_refusalLoggedAt) < TimeSpan.FromMinutes(1))
-            {
-                return;
-            }
-            _refusalLoggedAt = _time.GetTimestamp();
-        }
-        _log.Warning(text);
+        _sessions.Admit(socket, s => new ClientSession(s, _context, user, isLocal));
     }
 }

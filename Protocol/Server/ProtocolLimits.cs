@@ -21,11 +21,14 @@ public static class ProtocolLimits
     /// <summary>5. More wrong tokens than a person mistypes; fewer than guessing needs.</summary>
     public const int MaxBadTokens = 5;
 
-    /// <summary>32 connections that have not shown a valid token.</summary>
+    /// <summary>32 connections that have not shown a valid token, unless configured.</summary>
     public const int MaxUnauthenticated = 32;
 
-    /// <summary>1,024 connections in all; an idle one costs some kilobytes.</summary>
+    /// <summary>1,024 connections in all unless configured; an idle one costs some kilobytes.</summary>
     public const int MaxConnections = 1024;
+
+    /// <summary>20,000: the most that can be configured, which keeps the process below 256 MiB.</summary>
+    public const int MostConnections = 20_000;
 
     /// <summary>1 MiB of endings that a subscriber has not read; then it is disconnected. Progress between endings is
     /// never queued.</summary>
@@ -37,7 +40,8 @@ public static class ProtocolLimits
     /// <summary>1,000 rows in a list unless the request asks for fewer: about 400 KiB of runs.</summary>
     public const int MaxListRows = 1000;
 
-    /// <summary>5 s, absolute, from the first byte of a line to its end, before a valid token: nobody types a token.</summary>
+    /// <summary>5 s, absolute, from the first byte of a message to its last: programs send whole lines, and so do
+    /// terminals.</summary>
     public static readonly TimeSpan LineTime = TimeSpan.FromSeconds(5);
 
     /// <summary>60 s until the first valid token.</summary>

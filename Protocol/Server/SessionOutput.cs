@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Net.Sockets;
 using Backupd.Backup.Runs;
 
 namespace Backupd.Protocol.Server;
@@ -27,22 +25,22 @@ internal enum ReplyOrder
 /// </summary>
 internal sealed class SessionOutput
 {
-    private readonly Socket _socket;
+    private readonly ClientConnection _connection;
     private readonly ProgressFeed _feed;
     private readonly Lock _lock = new();
 
     // Guarded by _lock. The two buffers change places when a send begins.
-    private ArrayBufferWriter<byte> _filling = new(1024);
-    private ArrayBufferWriter<byte> _sending = new(1024);
+    private OutputBuffer _filling = new();
+    private OutputBuffer _sending = new();
     private ProgressPosition? _position;
     private TaskCompletionSource? _idle;
     private bool _isSending;
     private bool _bareLineFeeds;
     private bool _broken;
 
-    internal SessionOutput(Socket socket, ProgressFeed feed)
+    internal SessionOutput(ClientConnection connection, ProgressFeed feed)
     {
-        _socket = socket;
+        _connection = connection;
         _feed = feed;
     }
 
@@ -111,7 +109,7 @@ internal sealed class SessionOutput
             {
                 return true;
             }
-            if (!_isSending && _filling.WrittenCount == 0)
+            if (!_isSending && _filling.Count == 0)
             {
                 AppendDue();
                 return true;
@@ -128,7 +126,7 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            if (_isSending || _filling.WrittenCount == 0 || _broken)
+            if (_isSending || _filling.Count == 0 || _broken)
             {
                 return Task.CompletedTask;
             }
@@ -179,7 +177,7 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            return !_broken && _filling.WrittenCount > bytes;
+            return !_broken && _filling.Count > bytes;
         }
     }
 
@@ -189,10 +187,10 @@ internal sealed class SessionOutput
         {
             while (TakeFilled())
             {
-                ReadOnlyMemory<byte> rest = _sending.WrittenMemory;
+                ReadOnlyMemory<byte> rest = _sending.Written;
                 while (rest.Length > 0)
                 {
-                    int sent = await _socket.SendAsync(rest, SocketFlags.None);
+                    int sent = await _connection.SendAsync(rest);
                     rest = rest[sent..];
                 }
             }
@@ -214,12 +212,12 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            _sending.ResetWrittenCount();
-            if (_filling.WrittenCount == 0)
+            _sending.Clear();
+            if (_filling.Count == 0)
             {
                 AppendDue();
             }
-            if (_filling.WrittenCount == 0)
+            if (_filling.Count == 0)
             {
                 EndSending();
                 return false;
