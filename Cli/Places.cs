@@ -21,6 +21,9 @@ public sealed record Places
     /// <summary>The key of access tokens.</summary>
     public string TokenSecret => Path.Combine(State, "token.key");
 
+    /// <summary>The daemon's own certificate, with its key.</summary>
+    public string TlsCertificate => Path.Combine(State, "tls.pem");
+
     /// <summary>The places of this user.</summary>
     public static Places OfUser() => Of(Accounts.EffectiveUserId == 0, Environment.GetEnvironmentVariable);
 

@@ -3,6 +3,7 @@ using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Daemon;
 using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Verbs;
@@ -49,6 +50,9 @@ internal static class ServeVerb
             SocketGroup = configuration.Group,
             Tcp = configuration.Tcp,
             TokenSecret = secret,
+            Certificate = configuration.Tcp is null
+                ? null
+                : ServerCertificate.Load(ServerTls.Auto, context.Places.TlsCertificate, log, context.Time),
             Version = context.Version,
         };
         await using ControlServer server = new(serverOptions, supervisor, log, context.Time);
@@ -63,6 +67,7 @@ internal static class ServeVerb
         }
         log.Info("stopping");
         // The active run first: the sessions that wait for it are still owed their answer.
+        await server.StopAcceptingAsync();
         await Task.Run(supervisor.Dispose);
         await server.StopAsync();
         log.Info("stopped");

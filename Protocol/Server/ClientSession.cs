@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 
 namespace Backupd.Protocol.Server;
 
@@ -14,6 +15,7 @@ internal sealed partial class ClientSession : IDisposable
     private readonly SessionOutput _output;
     private readonly ReceiveBuffer _received = new();
     private readonly LineReader _lines;
+    private readonly SessionOrigin _origin;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Guards the three below: the receive loop and the end of a long request meet there.
@@ -23,6 +25,17 @@ internal sealed partial class ClientSession : IDisposable
     private Task _work = Task.CompletedTask;
 
     private Task? _pump;
+
+    // Owned by the receive loop; the reader of frames is set when the connection has become a WebSocket.
+    private Stage _stage;
+    private WebSocketReader? _frames;
+
+    // The longest message that is taken: grows with the first valid token.
+    private int _maxMessageBytes = ProtocolLimits.MaxLineBytesBeforeToken;
+
+    // Set when the client broke the rules: nothing is waited for any more.
+    private bool _isRefused;
+    private WebSocketStatus _farewell;
 
     // Timestamps at which the session is overdue, 0 for never: absolute, so that one byte at a time buys nothing. Written by
     // the receive loop, read by the sweep.
@@ -35,16 +48,24 @@ internal sealed partial class ClientSession : IDisposable
 
     /// <param name="socket">Connected; owned by the session.</param>
     /// <param name="context">What sessions share.</param>
-    /// <param name="localUser">The trusted user at the other end of a Unix socket; null for everybody else.</param>
-    /// <param name="isLocal">Whether it came over the Unix socket.</param>
-    internal ClientSession(Socket socket, SessionContext context, uint? localUser, bool isLocal)
+    /// <param name="origin">Where it comes from.</param>
+    internal ClientSession(Socket socket, SessionContext context, SessionOrigin origin)
     {
         _connection = new ClientConnection(socket);
         _context = context;
-        _access = new SessionAccess(context.Secret, context.Time, localUser);
+        _origin = origin;
+        _access = new SessionAccess(context.Tokens, origin.LocalUser);
         _output = new SessionOutput(_connection, context.Feed);
         _lines = new LineReader(_received);
-        _silenceEnds = isLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
+        _silenceEnds = origin.IsLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
+    }
+
+    private enum Stage
+    {
+        Unknown,
+        Lines,
+        Head,
+        Frames,
     }
 
     /// <summary>Whether it is among the connections that have not shown who they are. Guarded by
@@ -63,10 +84,13 @@ internal sealed partial class ClientSession : IDisposable
             {
                 Trust();
             }
-            await ReceiveAsync();
+            if (await BeginAsync())
+            {
+                await ReceiveAsync();
+            }
             await FinishAsync();
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException or AuthenticationException)
         {
             // The client went away, was sent away because it was overdue, or the server is stopping.
         }
@@ -99,6 +123,7 @@ internal sealed partial class ClientSession : IDisposable
     {
         _connection.Dispose();
         _received.Dispose();
+        _frames?.Dispose();
     }
 
     private static bool IsPast(ref long end, long now) => Volatile.Read(ref end) is > 0 and long e && e <= now;
@@ -121,19 +146,14 @@ internal sealed partial class ClientSession : IDisposable
                 TakeRest();
                 return;
             }
-            bool began = !_lines.HasPartialLine;
+            bool began = !HasPartial;
             _received.Advance(count);
-            while (!_endAfterReply && _lines.TryRead(out ReadOnlyMemory<byte> line))
+            began |= TakeReceived();
+            if (_isRefused)
             {
-                Take(line);
-                began = true;
-            }
-            if (_lines.IsTooLong)
-            {
-                RefuseLongLine();
                 return;
             }
-            SetMessageEnd(_lines.HasPartialLine, began);
+            SetMessageEnd(HasPartial, began);
         }
     }
 
@@ -160,25 +180,9 @@ internal sealed partial class ClientSession : IDisposable
         }
         else if (began)
         {
-            Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Line));
+            bool isHead = _stage is Stage.Unknown or Stage.Head;
+            Volatile.Write(ref _messageEnds, _context.EndOf(isHead ? _context.Times.Head : _context.Times.Line));
         }
-    }
-
-    private void TakeRest()
-    {
-        ReadOnlyMemory<byte> rest = _lines.TakeRest();
-        if (rest.Length > 0 && rest.Length <= _lines.MaxLineBytes)
-        {
-            // printf without \n, then end of input: asked all the same.
-            Take(rest);
-        }
-    }
-
-    private void RefuseLongLine()
-    {
-        RequestException error = new(
-            ErrorSymbol.MessageTooLarge, $"a line has at most {_lines.MaxLineBytes} bytes");
-        _output.Append(ReplyWriter.Error(new Request(), error), ReplyOrder.Any);
     }
 
     /// <summary>Sends progress as it comes. Never waits for the client: a send that is on takes the newest when it is
@@ -202,11 +206,19 @@ internal sealed partial class ClientSession : IDisposable
     // The client has said all it has to say (or was told to go): what it asked is finished and sent.
     private async Task FinishAsync()
     {
-        await _work;
+        Volatile.Write(ref _messageEnds, 0);
+        if (!_isRefused || _stage == Stage.Lines)
+        {
+            await _work;
+        }
+        if (_isRefused)
+        {
+            Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Line));
+        }
         await _output.DrainAsync();
         // A subscriber may have closed its side only to say so (nc -N): it listens until it is gone.
-        while (_output.IsSubscribed && !_endAfterReply && !_output.IsBroken && !_closed.Task.IsCompleted
-            && !_lines.IsTooLong && !_connection.HasFailed)
+        while (_output.IsSubscribed && _frames is null && !_endAfterReply && !_isRefused
+            && !_output.IsBroken && !_closed.Task.IsCompleted && !_connection.HasFailed)
         {
             Task changed = _context.Feed.Current.Changed;
             using CancellationTokenSource wake = new(TimeSpan.FromSeconds(5), _context.Time);
@@ -214,10 +226,27 @@ internal sealed partial class ClientSession : IDisposable
             await Task.WhenAny(changed, _closed.Task, _ending.Task, woken);
             await wake.CancelAsync();
         }
-        if (!_closed.Task.IsCompleted)
+        WebSocketStatus byDefault = _ending.Task.IsCompleted ? WebSocketStatus.GoingAway : WebSocketStatus.Normal;
+        await _output.CompleteAsync(_farewell == WebSocketStatus.None ? byDefault : _farewell);
+        if (!_closed.Task.IsCompleted && !_output.IsBroken)
         {
-            // A farewell that lets the last bytes arrive before the connection goes.
-            _connection.FinishSending();
+            await _connection.FinishSendingAsync();
+            await LingerAsync();
         }
+    }
+
+    // Closing a socket while bytes of the client wait in it resets the connection, and a reset destroys what we sent last
+    // before it is read. So the client is listened to until it has noticed, but not for long.
+    private async Task LingerAsync()
+    {
+        Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Farewell));
+        int count;
+        do
+        {
+            _received.Take(_received.Count);
+            count = await _connection.ReceiveAsync(_received.Space());
+            _received.Advance(count);
+        }
+        while (count > 0);
     }
 }

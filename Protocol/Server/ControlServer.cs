@@ -1,8 +1,12 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using Backupd.Backup;
 using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
+using Backupd.Protocol.Http;
 
 namespace Backupd.Protocol.Server;
 
@@ -23,6 +27,9 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private uint? _group;
 
+    // Read for each connection; null without TLS.
+    private volatile SslServerAuthenticationOptions? _tls;
+
     /// <summary>Makes a server that does not listen yet.</summary>
     public ControlServer(
         ControlServerOptions options, BackupSupervisor supervisor, EventLog log, TimeProvider time)
@@ -36,7 +43,9 @@ public sealed class ControlServer : IAsyncDisposable
             Dispatcher = new CommandDispatcher(supervisor, feed, log, options.Version, time, _stopping.Token),
             Feed = feed,
             Log = log,
-            Secret = options.TokenSecret,
+            Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
+            Hosts = new HostRules(options.Hosts),
+            Envelope = options.Envelope,
             Time = time,
             Times = options.Times,
             Authenticated = _sessions.Authenticated,
@@ -46,8 +55,36 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>The TCP address once started, with the real port; null without TCP.</summary>
     public IPEndPoint? TcpEndPoint { get; private set; }
 
+    /// <summary>SHA-256 of the certificate's DER bytes in lower hex, which clients pin; null without TLS.</summary>
+    public string? CertificateFingerprint { get; private set; }
+
+    /// <summary>How many sessions are open.</summary>
+    internal int SessionCount => _sessions.Count;
+
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
     public Task Completion => _completion.Task;
+
+    /// <summary>Speaks TLS with this certificate from the next connection on; open ones keep theirs. Also for a server that
+    /// spoke none.</summary>
+    public void UseCertificate(SslStreamCertificateContext certificate)
+    {
+        _tls = new SslServerAuthenticationOptions
+        {
+            ServerCertificateContext = certificate,
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            AllowRenegotiation = false,
+        };
+        string fingerprint = certificate.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
+        if (fingerprint != CertificateFingerprint)
+        {
+            CertificateFingerprint = fingerprint;
+            _context.Log.Info(
+                $"TLS certificate: SHA-256 {fingerprint}, valid until {certificate.TargetCertificate.NotAfter.ToUniversalTime():u}");
+        }
+    }
+
+    /// <summary>Puts another set of revoked tokens in place of the one before. Sessions notice at their next message.</summary>
+    public void RevokeTokens(IReadOnlyCollection<string> ids) => _context.Tokens.Revoke(ids);
 
     /// <summary>Binds and begins to accept.</summary>
     /// <exception cref="BackupException">An address cannot be had, or is refused; the message says why.</exception>
@@ -57,6 +94,16 @@ public sealed class ControlServer : IAsyncDisposable
         {
             throw new BackupException(
                 BackupFault.InputInvalid, $"the token secret has fewer than {AccessToken.MinSecretBytes} bytes");
+        }
+        if (_options.MaxConnections is < 1 or > ProtocolLimits.MostConnections || _options.MaxUnauthenticated < 1)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid,
+                $"connections are limited to 1 up to {ProtocolLimits.MostConnections}, and to at least 1 without a token");
+        }
+        if (_options.Certificate is not null)
+        {
+            UseCertificate(_options.Certificate);
         }
         if (_options.SocketGroup.Length > 0)
         {
@@ -111,14 +158,14 @@ public sealed class ControlServer : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private static Socket OpenTcp(IPEndPoint address)
+    private Socket OpenTcp(IPEndPoint address)
     {
-        if (!IPAddress.IsLoopback(address.Address))
+        if (!IPAddress.IsLoopback(address.Address) && _tls is null && !_options.AllowPlaintext)
         {
             throw new BackupException(
                 BackupFault.InputInvalid,
-                $"listening on {address} is refused: this version speaks without TLS and so only on a loopback address, "
-                + "such as 127.0.0.1; reach it from elsewhere through ssh -L");
+                $"listening on {address} without TLS is refused: tokens would cross the network in the clear; let TLS be on, "
+                + "listen on a loopback address such as 127.0.0.1, or allow plaintext");
         }
         Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -173,13 +220,19 @@ public sealed class ControlServer : IAsyncDisposable
 
     private void Admit(Socket socket, bool isLocal)
     {
-        uint? user = isLocal ? PeerCredentials.TrustedUser(socket, _group) : null;
-        if (!isLocal)
+        SessionOrigin origin;
+        if (isLocal)
         {
+            origin = new SessionOrigin(isLocal, PeerCredentials.TrustedUser(socket, _group), Tls: null, TakesPlain: true);
+        }
+        else
+        {
+            bool takesPlain = _options.AllowPlaintext || IPAddress.IsLoopback(TcpEndPoint!.Address);
+            origin = new SessionOrigin(isLocal, LocalUser: null, _tls, takesPlain);
             socket.NoDelay = true;
             // Finds out that a subscriber's machine is gone, though nothing is sent to it.
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         }
-        _sessions.Admit(socket, s => new ClientSession(s, _context, user, isLocal));
+        _sessions.Admit(socket, s => new ClientSession(s, _context, origin));
     }
 }

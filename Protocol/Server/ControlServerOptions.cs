@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 
 namespace Backupd.Protocol.Server;
 
@@ -13,6 +14,21 @@ public sealed record ControlServerOptions
 
     /// <summary>TCP address; null for none. Port 0 takes a free one.</summary>
     public IPEndPoint? Tcp { get; init; }
+
+    /// <summary>The certificate that TLS is spoken with on the TCP address; null for no TLS.</summary>
+    public SslStreamCertificateContext? Certificate { get; init; }
+
+    /// <summary>Takes bytes without TLS on an address that is not a loopback one.</summary>
+    public bool AllowPlaintext { get; init; }
+
+    /// <summary>Names that browsers may know this server by, without ports, besides loopback names and its addresses.</summary>
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>The shape of replies.</summary>
+    public ReplyEnvelope Envelope { get; init; }
+
+    /// <summary>Ids (<c>jti</c>) of tokens that are good no more.</summary>
+    public IReadOnlyCollection<string> RevokedTokens { get; init; } = [];
 
     /// <summary>The key of access tokens, at least 32 bytes.</summary>
     public required ReadOnlyMemory<byte> TokenSecret { get; init; }

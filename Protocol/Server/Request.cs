@@ -18,6 +18,12 @@ public sealed class Request
     /// <summary>False when <c>data</c> was missing, null or not an object.</summary>
     public bool HasData { get; internal set; }
 
+    /// <summary>The token of a WebSocket's authorization frame, which has no command; null in every other request.</summary>
+    public byte[]? Authorization { get; internal set; }
+
+    /// <summary>The shape of its reply.</summary>
+    public ReplyEnvelope Envelope { get; internal set; }
+
     /// <summary>Why the line is refused before it is looked at any further; null when it is a request.</summary>
     public RequestException? Problem { get; internal set; }
 

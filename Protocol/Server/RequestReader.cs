@@ -98,8 +98,10 @@ internal static class RequestReader
                 request.Command = isText ? reader.GetString() : null;
                 break;
             case "__token" when isText:
-                byte[] token = new byte[reader.ValueSpan.Length];
-                request.Token = token[..reader.CopyString(token)];
+                request.Token = Bytes(reader);
+                break;
+            case "authorization":
+                request.Authorization = isText ? Bytes(reader) : [];
                 break;
             case "data" when reader.TokenType == JsonTokenType.StartObject:
                 int start = (int)reader.TokenStartIndex;
@@ -112,6 +114,12 @@ internal static class RequestReader
             default:
                 break;
         }
+    }
+
+    private static byte[] Bytes(Utf8JsonReader reader)
+    {
+        byte[] bytes = new byte[reader.ValueSpan.Length];
+        return bytes[..reader.CopyString(bytes)];
     }
 
     private static void ReadExtId(Utf8JsonReader reader, Request request)

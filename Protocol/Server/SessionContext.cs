@@ -1,3 +1,5 @@
+using Backupd.Protocol.Http;
+
 namespace Backupd.Protocol.Server;
 
 /// <summary>What sessions share.</summary>
@@ -9,8 +11,14 @@ internal sealed record SessionContext
 
     internal required EventLog Log { get; init; }
 
-    /// <summary>The key of access tokens.</summary>
-    internal required ReadOnlyMemory<byte> Secret { get; init; }
+    /// <summary>Which tokens are good.</summary>
+    internal required TokenRules Tokens { get; init; }
+
+    /// <summary>Which hosts an HTTP request may name.</summary>
+    internal required HostRules Hosts { get; init; }
+
+    /// <summary>The shape of replies.</summary>
+    internal required ReplyEnvelope Envelope { get; init; }
 
     internal required TimeProvider Time { get; init; }
 
@@ -31,8 +39,17 @@ internal sealed record SessionTimes
     /// <summary>From the first byte of a message to its last.</summary>
     internal TimeSpan Line { get; init; } = ProtocolLimits.LineTime;
 
+    /// <summary>A TLS handshake, from its first byte.</summary>
+    internal TimeSpan Handshake { get; init; } = ProtocolLimits.HandshakeTime;
+
+    /// <summary>The head of an HTTP request, from its first byte.</summary>
+    internal TimeSpan Head { get; init; } = ProtocolLimits.HeadTime;
+
     /// <summary>From the connection to the first valid token.</summary>
     internal TimeSpan SilenceBeforeToken { get; init; } = ProtocolLimits.SilenceBeforeToken;
+
+    /// <summary>From our last byte to the client's.</summary>
+    internal TimeSpan Farewell { get; init; } = ProtocolLimits.FarewellTime;
 
     /// <summary>How often overdue sessions are looked for: how late a deadline may be.</summary>
     internal TimeSpan Sweep { get; init; } = TimeSpan.FromMilliseconds(500);
