@@ -24,8 +24,17 @@ internal sealed class ClientConnection : IDisposable
     /// <summary>The address that the client has reached; null over a Unix socket.</summary>
     internal IPAddress? LocalAddress => (_socket.LocalEndPoint as IPEndPoint)?.Address;
 
-    /// <summary>The connection was reset.</summary>
-    internal bool HasFailed => _socket.Poll(0, SelectMode.SelectError);
+    /// <summary>Whether nobody is there to read any more. Over TCP that is known once the connection was reset, which it is when
+    /// something is sent to a client that has gone, a probe of the kernel at the latest.</summary>
+    internal bool HasFailed
+    {
+        get
+        {
+            // Sends nothing, but fails where something would: over a Unix socket that is as soon as the client has closed.
+            _socket.Send(ReadOnlySpan<byte>.Empty, SocketFlags.None, out SocketError error);
+            return error != SocketError.Success || _socket.Poll(0, SelectMode.SelectError);
+        }
+    }
 
     /// <summary>Waits for the first byte and leaves it where it is: whether it begins a TLS handshake, or null when the input
     /// ended before it.</summary>

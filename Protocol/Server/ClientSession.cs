@@ -221,7 +221,7 @@ internal sealed partial class ClientSession : IDisposable
             && !_output.IsBroken && !_closed.Task.IsCompleted && !_connection.HasFailed)
         {
             Task changed = _context.Feed.Current.Changed;
-            using CancellationTokenSource wake = new(TimeSpan.FromSeconds(5), _context.Time);
+            using CancellationTokenSource wake = new(_context.Times.PeerCheck, _context.Time);
             Task woken = Task.Delay(Timeout.InfiniteTimeSpan, wake.Token);
             await Task.WhenAny(changed, _closed.Task, _ending.Task, woken);
             await wake.CancelAsync();

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup;
 using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
@@ -74,12 +75,13 @@ public sealed class ControlServer : IAsyncDisposable
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             AllowRenegotiation = false,
         };
-        string fingerprint = certificate.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
+        X509Certificate2 shown = certificate.TargetCertificate;
+        string fingerprint = shown.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
         if (fingerprint != CertificateFingerprint)
         {
             CertificateFingerprint = fingerprint;
             _context.Log.Info(
-                $"TLS certificate: SHA-256 {fingerprint}, valid until {certificate.TargetCertificate.NotAfter.ToUniversalTime():u}");
+                $"TLS certificate: SHA-256 {fingerprint}, valid until {shown.NotAfter.ToUniversalTime():u}");
         }
     }
 
@@ -230,8 +232,12 @@ public sealed class ControlServer : IAsyncDisposable
             bool takesPlain = _options.AllowPlaintext || IPAddress.IsLoopback(TcpEndPoint!.Address);
             origin = new SessionOrigin(isLocal, LocalUser: null, _tls, takesPlain);
             socket.NoDelay = true;
-            // Finds out that a subscriber's machine is gone, though nothing is sent to it.
+            // Finds out that a subscriber is gone, or its machine, though nothing is sent to it: within two minutes, so that
+            // those that come back do not pile up until the next run.
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 75);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
         }
         _sessions.Admit(socket, s => new ClientSession(s, _context, origin));
     }

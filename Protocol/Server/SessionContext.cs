@@ -51,6 +51,9 @@ internal sealed record SessionTimes
     /// <summary>From our last byte to the client's.</summary>
     internal TimeSpan Farewell { get; init; } = ProtocolLimits.FarewellTime;
 
+    /// <summary>How often a subscriber that has ended its input is asked whether it is still there.</summary>
+    internal TimeSpan PeerCheck { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How often overdue sessions are looked for: how late a deadline may be.</summary>
     internal TimeSpan Sweep { get; init; } = TimeSpan.FromMilliseconds(500);
 }

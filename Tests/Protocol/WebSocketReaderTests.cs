@@ -96,7 +96,6 @@ public sealed class WebSocketReaderTests
     [DataRow("F(01,e2) F(00,82) F(80,ac)", "text €")]
     [DataRow("F(01,) x62(F(00,)) F(80,41)", "text A")]
     [DataRow("F(01,41) F(80,42) F(01,43) F(80,44)", "text AB|text CD")]
-    [DataRow("F(89,*125)", "ping xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
     [DataRow("F(88,)", "close 0")]
     [DataRow("F(88,03e8)", "close 1000")]
     [DataRow("F(88,03e8e282ac)", "close 1000")]
@@ -114,15 +113,16 @@ public sealed class WebSocketReaderTests
     }
 
     [TestMethod]
-    [DataRow(125)]
-    [DataRow(126)]
-    [DataRow(127)]
-    [DataRow(300)]
-    public void Messages_of_every_form_of_length_are_read(int length)
+    [DataRow(0x81, "text", 125)]
+    [DataRow(0x81, "text", 126)]
+    [DataRow(0x81, "text", 127)]
+    [DataRow(0x81, "text", Limit)]
+    [DataRow(0x89, "ping", 125)]
+    public void Frames_of_every_form_of_length_are_read_up_to_the_limit(int first, string word, int length)
     {
-        byte[] frame = TestClient.Frame(0x81, Encoding.ASCII.GetBytes(new string('x', length)));
+        byte[] frame = TestClient.Frame(first, Encoding.ASCII.GetBytes(new string('x', length)));
         (List<string> events, _) = Read(frame, 7);
-        Assert.AreEqual($"text {new string('x', length)}", events.Single());
+        Assert.AreEqual($"{word} {new string('x', length)}", events.Single());
     }
 
     private static (List<string> Events, WebSocketStatus Failure) Read(byte[] bytes, int step)
