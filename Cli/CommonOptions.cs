@@ -19,8 +19,15 @@ internal sealed class CommonOptions
 
     private readonly Option<string?> _address = new("--addr")
     {
-        Description = "The daemon: unix:/path or host:port (else BACKUPD_ADDR, the configuration, the default)",
+        Description = "The daemon: unix:/path, host:port or tls:host:port (else BACKUPD_ADDR, the configuration, the default); "
+            + "TLS is spoken unless the host is a loopback one",
         HelpName = "ADDRESS",
+    };
+
+    private readonly Option<string?> _fingerprint = new("--fingerprint")
+    {
+        Description = "Believe only this certificate, by its SHA-256 (else BACKUPD_FINGERPRINT, else the system's authorities)",
+        HelpName = "SHA256",
     };
 
     private readonly Option<string?> _tokenFile = new("--token-file")
@@ -63,6 +70,7 @@ internal sealed class CommonOptions
     {
         _owner.Add(_config);
         _owner.Add(_address);
+        _owner.Add(_fingerprint);
         _owner.Add(_tokenFile);
         return this;
     }
@@ -76,6 +84,8 @@ internal sealed class CommonOptions
     internal string? Config(ParseResult parsed) => parsed.GetValue(_config);
 
     internal string? Address(ParseResult parsed) => parsed.GetValue(_address);
+
+    internal string? Fingerprint(ParseResult parsed) => parsed.GetValue(_fingerprint);
 
     internal string? TokenFile(ParseResult parsed) => parsed.GetValue(_tokenFile);
 

@@ -30,6 +30,9 @@ public sealed record Places
     /// <summary>The ids of tokens that are refused.</summary>
     public string RevokedTokens => Path.Combine(State, "revoked-tokens");
 
+    /// <summary>The daemon's own certificate, with its key.</summary>
+    public string TlsCertificate => Path.Combine(State, "tls.pem");
+
     /// <summary>The places of this user.</summary>
     public static Places OfUser() => Of(Accounts.EffectiveUserId == 0, Environment.GetEnvironmentVariable);
 

@@ -26,37 +26,49 @@ public sealed class DaemonClient : IDisposable
 {
     private readonly Socket _socket;
     private readonly StreamReader _lines;
-    private readonly NetworkStream _stream;
+    private readonly Stream _stream;
     private readonly string _token;
     private int _next;
 
-    private DaemonClient(Socket socket, string token)
+    private DaemonClient(Socket socket, Stream stream, string token)
     {
         _socket = socket;
         _token = token;
-        _stream = new NetworkStream(socket, ownsSocket: false);
+        _stream = stream;
         _lines = new StreamReader(_stream, Encoding.UTF8);
     }
 
     /// <summary>Connects.</summary>
     /// <param name="address">Where to.</param>
     /// <param name="token">Sent with each request; "" for none, which the Unix socket needs.</param>
+    /// <param name="fingerprint">The only certificate that is believed; null for those of trusted authorities. Means nothing
+    /// without TLS.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="NoDaemonException">Nobody answers there.</exception>
+    /// <exception cref="NoDaemonException">Nobody answers there, or one whose certificate is not believed.</exception>
     public static async Task<DaemonClient> ConnectAsync(
-        DaemonAddress address, string token, CancellationToken cancellation)
+        DaemonAddress address, string token, string? fingerprint, CancellationToken cancellation)
     {
         Socket socket = address.CreateSocket();
         try
         {
             await socket.ConnectAsync(address.EndPoint, cancellation);
-            return new DaemonClient(socket, token);
+            Stream stream = new NetworkStream(socket, ownsSocket: false);
+            if (address.UsesTls)
+            {
+                stream = await new DaemonTrust(fingerprint).AuthenticateAsync(stream, address, cancellation);
+            }
+            return new DaemonClient(socket, stream, token);
         }
         catch (SocketException e)
         {
             socket.Dispose();
             throw new NoDaemonException(
                 $"no daemon answers at {address.Text}: {e.Message}; start one with: backupd serve", e);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
         }
     }
 

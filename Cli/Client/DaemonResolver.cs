@@ -25,8 +25,22 @@ internal sealed class DaemonResolver
 
     /// <exception cref="NoDaemonException">Nobody answers.</exception>
     /// <exception cref="BackupException">The address or the token file cannot be used.</exception>
-    internal Task<DaemonClient> ConnectAsync(CancellationToken cancellation) =>
-        DaemonClient.ConnectAsync(Address(), Token(), cancellation);
+    internal Task<DaemonClient> ConnectAsync(CancellationToken cancellation)
+    {
+        DaemonAddress address = Address();
+        string? pinned = Fingerprint();
+        if (pinned is not null && !address.IsPlain)
+        {
+            // A fingerprint says that there is a certificate.
+            address = address with { UsesTls = true };
+        }
+        else if (_options.Fingerprint(_parsed) is not null)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid, $"--fingerprint means nothing for {address.Text}, which does without TLS");
+        }
+        return DaemonClient.ConnectAsync(address, Token(), pinned, cancellation);
+    }
 
     private DaemonAddress Address()
     {
@@ -34,12 +48,21 @@ internal sealed class DaemonResolver
         if (!string.IsNullOrEmpty(given))
         {
             return DaemonAddress.TryParse(given) ?? throw new BackupException(
-                BackupFault.InputInvalid, $"{given} is not an address: unix:/path or host:port");
+                BackupFault.InputInvalid, $"{given} is not an address: unix:/path, host:port, tls:host:port or tcp:host:port");
         }
         DaemonConfiguration configuration = DaemonConfiguration.Load(_options.Config(_parsed), _context.Places);
         return configuration.Socket.Length > 0 || configuration.Tcp is null
             ? DaemonAddress.Unix(configuration.Socket.Length > 0 ? configuration.Socket : _context.Places.Socket)
-            : new DaemonAddress(configuration.Tcp.ToString(), configuration.Tcp);
+            : DaemonAddress.TryParse(configuration.Tcp.ToString())!;
+    }
+
+    private string? Fingerprint()
+    {
+        string? given = _options.Fingerprint(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_FINGERPRINT");
+        return string.IsNullOrEmpty(given)
+            ? null
+            : DaemonTrust.TryNormalise(given) ?? throw new BackupException(
+                BackupFault.InputInvalid, $"{given} is not a fingerprint: 64 hexadecimal digits, as the daemon logs them");
     }
 
     private string Token()

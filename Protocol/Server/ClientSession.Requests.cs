@@ -3,17 +3,15 @@ namespace Backupd.Protocol.Server;
 /// <summary>How a session handles its requests: one after the other, each checked in the order of the protocol.</summary>
 internal sealed partial class ClientSession
 {
-    private void Take(ReadOnlyMemory<byte> line)
+    private void Take(ReadOnlyMemory<byte> message)
     {
-        if (_lines.SawBareLineFeed)
-        {
-            _output.UseBareLineFeeds();
-        }
-        Request request = RequestReader.Read(line.Span);
+        Request request = RequestReader.Read(message.Span);
+        request.Envelope = _context.Envelope;
         lock (_requests)
         {
             if (_isWorking)
             {
+                _waiting ??= new Queue<Request>();
                 if (_waiting.Count < ProtocolLimits.MaxWaitingRequests)
                 {
                     _waiting.Enqueue(request);
@@ -45,6 +43,11 @@ internal sealed partial class ClientSession
             if (isAlone)
             {
                 await _output.FlushAsync();
+                if (_endAfterReply)
+                {
+                    // The receive loop waits for more; it must notice that nothing more is taken.
+                    _connection.StopReceiving();
+                }
             }
         }
     }
@@ -53,13 +56,19 @@ internal sealed partial class ClientSession
     {
         lock (_requests)
         {
-            _isWorking = _waiting.TryDequeue(out Request? next);
+            Request? next = null;
+            _isWorking = _waiting is not null && _waiting.TryDequeue(out next);
             return next;
         }
     }
 
     private async ValueTask HandleAsync(Request request)
     {
+        if (_frames is not null && request is { Authorization: not null, Command: null, Problem: null })
+        {
+            Authorize(request.Authorization);
+            return;
+        }
         ReplyOrder order = ReplyOrder.Any;
         byte[] reply;
         try
@@ -95,7 +104,7 @@ internal sealed partial class ClientSession
         }
         if (!_access.Admits(request.Token))
         {
-            _endAfterReply |= _access.BadTokens >= ProtocolLimits.MaxBadTokens;
+            EndIfTooManyBadTokens();
             throw new RequestException(ErrorSymbol.Unauthorized, "a valid token is required");
         }
         Trust();
@@ -125,12 +134,36 @@ internal sealed partial class ClientSession
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 
+    // A browser's way to show its token once: a dialect of the WebSocket, answered by an event and not by a reply.
+    private void Authorize(byte[] token)
+    {
+        if (_access.Authorize(token))
+        {
+            Trust();
+            _output.Append("{\"event\":\"authorization\",\"success\":true}"u8, ReplyOrder.Any);
+            return;
+        }
+        EndIfTooManyBadTokens();
+        _output.Append(
+            "{\"event\":\"authorization\",\"success\":false,\"error\":\"INVALID_TOKEN\"}"u8, ReplyOrder.Any);
+    }
+
+    private void EndIfTooManyBadTokens()
+    {
+        if (_access.BadTokens >= ProtocolLimits.MaxBadTokens)
+        {
+            _farewell = WebSocketStatus.PolicyViolation;
+            _endAfterReply = true;
+        }
+    }
+
     private void Trust()
     {
-        if (_lines.MaxLineBytes != ProtocolLimits.MaxLineBytes)
+        if (_maxMessageBytes != ProtocolLimits.MaxLineBytes)
         {
-            _lines.MaxLineBytes = ProtocolLimits.MaxLineBytes;
-            _authenticated();
+            _maxMessageBytes = ProtocolLimits.MaxLineBytes;
+            Volatile.Write(ref _silenceEnds, 0);
+            _context.Authenticated(this);
         }
     }
 }

@@ -1,10 +1,7 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 
 namespace Backupd.Protocol.Server;
-
-/// <summary>What sessions share.</summary>
-internal sealed record SessionContext(
-    CommandDispatcher Dispatcher, ProgressFeed Feed, EventLog Log, ReadOnlyMemory<byte> Secret, TimeProvider Time);
 
 /// <summary>
 /// One client's connection from accept to close. One loop receives; requests are handled one after the other in order,
@@ -12,24 +9,38 @@ internal sealed record SessionContext(
 /// </summary>
 internal sealed partial class ClientSession : IDisposable
 {
-    private readonly Socket _socket;
+    private readonly ClientConnection _connection;
     private readonly SessionContext _context;
     private readonly SessionAccess _access;
     private readonly SessionOutput _output;
-    private readonly LineReader _lines = new();
+    private readonly ReceiveBuffer _received = new();
+    private readonly LineReader _lines;
+    private readonly SessionOrigin _origin;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Action _authenticated;
-    private readonly bool _isLocal;
 
     // Guards the three below: the receive loop and the end of a long request meet there.
     private readonly Lock _requests = new();
-    private readonly Queue<Request> _waiting = new();
+    private Queue<Request>? _waiting;
     private bool _isWorking;
     private Task _work = Task.CompletedTask;
 
     private Task? _pump;
-    private CancellationTokenSource _deadline = new();
-    private long _lineBegan;
+
+    // Owned by the receive loop; the reader of frames is set when the connection has become a WebSocket.
+    private Stage _stage;
+    private WebSocketReader? _frames;
+
+    // The longest message that is taken: grows with the first valid token.
+    private int _maxMessageBytes = ProtocolLimits.MaxLineBytesBeforeToken;
+
+    // Set when the client broke the rules: nothing is waited for any more.
+    private bool _isRefused;
+    private WebSocketStatus _farewell;
+
+    // Timestamps at which the session is overdue, 0 for never: absolute, so that one byte at a time buys nothing. Written by
+    // the receive loop, read by the sweep.
+    private long _messageEnds;
+    private long _silenceEnds;
 
     // Set when the client is sent away, also from outside; the task wakes who waits for something else.
     private volatile bool _endAfterReply;
@@ -37,19 +48,32 @@ internal sealed partial class ClientSession : IDisposable
 
     /// <param name="socket">Connected; owned by the session.</param>
     /// <param name="context">What sessions share.</param>
-    /// <param name="localUser">The trusted user at the other end of a Unix socket; null for everybody else.</param>
-    /// <param name="isLocal">Whether it came over the Unix socket.</param>
-    /// <param name="authenticated">Called once, when the client has shown who it is.</param>
-    internal ClientSession(
-        Socket socket, SessionContext context, uint? localUser, bool isLocal, Action authenticated)
+    /// <param name="origin">Where it comes from.</param>
+    internal ClientSession(Socket socket, SessionContext context, SessionOrigin origin)
     {
-        _socket = socket;
+        _connection = new ClientConnection(socket);
         _context = context;
-        _access = new SessionAccess(context.Secret, context.Time, localUser);
-        _output = new SessionOutput(socket, context.Feed);
-        _authenticated = authenticated;
-        _isLocal = isLocal;
+        _origin = origin;
+        _access = new SessionAccess(context.Tokens, origin.LocalUser);
+        _output = new SessionOutput(_connection, context.Feed);
+        _lines = new LineReader(_received);
+        _silenceEnds = origin.IsLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
     }
+
+    private enum Stage
+    {
+        Unknown,
+        Lines,
+        Head,
+        Frames,
+    }
+
+    /// <summary>Whether it is among the connections that have not shown who they are. Guarded by
+    /// <see cref="OpenSessions"/>.</summary>
+    internal bool IsCountedUnauthenticated { get; set; } = true;
+
+    /// <summary>Whether the client was silent or slow for too long.</summary>
+    internal bool IsOverdue(long now) => IsPast(ref _messageEnds, now) || IsPast(ref _silenceEnds, now);
 
     /// <summary>Runs until the client is gone or is sent away. Never throws for what a client does.</summary>
     internal async Task RunAsync()
@@ -60,16 +84,15 @@ internal sealed partial class ClientSession : IDisposable
             {
                 Trust();
             }
-            await ReceiveAsync();
+            if (await BeginAsync())
+            {
+                await ReceiveAsync();
+            }
             await FinishAsync();
         }
-        catch (OperationCanceledException)
+        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException or AuthenticationException)
         {
-            // A deadline: the client was silent or slow for too long, and is sent away without a word.
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The client went away, or the server is stopping.
+            // The client went away, was sent away because it was overdue, or the server is stopping.
         }
         finally
         {
@@ -85,104 +108,81 @@ internal sealed partial class ClientSession : IDisposable
     {
         _endAfterReply = true;
         _ending.TrySetResult();
-        try
-        {
-            _socket.Shutdown(SocketShutdown.Receive);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // Gone already, which is what was wanted.
-        }
+        _connection.StopReceiving();
     }
 
     /// <summary>Ends the session from outside.</summary>
     internal void Close()
     {
         _closed.TrySetResult();
-        _socket.Dispose();
+        _connection.Close();
     }
 
-    /// <inheritdoc/>
+    /// <summary>Gives back what it holds, once <see cref="RunAsync"/> has ended.</summary>
     public void Dispose()
     {
-        _socket.Dispose();
-        _deadline.Dispose();
+        _connection.Dispose();
+        _received.Dispose();
+        _frames?.Dispose();
     }
+
+    private static bool IsPast(ref long end, long now) => Volatile.Read(ref end) is > 0 and long e && e <= now;
 
     private async Task ReceiveAsync()
     {
-        long connected = _context.Time.GetTimestamp();
         while (!_endAfterReply)
         {
-            Memory<byte> space = _lines.Space();
-            int count = await _socket.ReceiveAsync(space, SocketFlags.None, Deadline(connected));
+            bool moreWaits = _received.WasFilled;
+            await SendBeforeReceivingAsync(moreWaits);
+            ValueTask<int> receiving = _connection.ReceiveAsync(_received.Space());
+            if (moreWaits && !receiving.IsCompleted)
+            {
+                // Nothing waited after all, and the client may wait for what was held back.
+                await _output.FlushAsync();
+            }
+            int count = await receiving;
             if (count == 0)
             {
                 TakeRest();
                 return;
             }
-            bool began = !_lines.HasPartialLine;
-            _lines.Advance(count);
-            while (!_endAfterReply && _lines.TryRead(out ReadOnlyMemory<byte> line))
+            bool began = !HasPartial;
+            _received.Advance(count);
+            began |= TakeReceived();
+            if (_isRefused)
             {
-                Take(line);
-                began = true;
-            }
-            if (began && _lines.HasPartialLine)
-            {
-                _lineBegan = _context.Time.GetTimestamp();
-            }
-            if (_lines.IsTooLong)
-            {
-                RefuseLongLine();
                 return;
             }
-            await _output.FlushAsync();
+            SetMessageEnd(HasPartial, began);
+        }
+    }
+
+    // While more requests wait to be received, replies are collected, up to a bound: one send for many.
+    private async Task SendBeforeReceivingAsync(bool moreWaits)
+    {
+        Task sent = moreWaits ? Task.CompletedTask : _output.FlushAsync();
+        Task room = sent.IsCompleted ? _output.WaitForRoomAsync() : sent;
+        if (!room.IsCompleted)
+        {
+            // The client does not read, so the rest of its message may wait for us: that time is not its own.
+            bool hasBegun = Interlocked.Exchange(ref _messageEnds, 0) != 0;
+            await room;
             await _output.WaitForRoomAsync();
+            SetMessageEnd(hasBegun, began: true);
         }
     }
 
-    // Absolute deadlines, so that one byte at a time buys nothing: for the line that has begun, and for the first
-    // valid token.
-    private CancellationToken Deadline(long connected)
+    private void SetMessageEnd(bool isPartial, bool began)
     {
-        TimeSpan left = Timeout.InfiniteTimeSpan;
-        if (_lines.HasPartialLine)
+        if (!isPartial)
         {
-            left = ProtocolLimits.LineTime - _context.Time.GetElapsedTime(_lineBegan);
+            Volatile.Write(ref _messageEnds, 0);
         }
-        else if (!_isLocal && !_access.IsAuthenticated)
+        else if (began)
         {
-            left = ProtocolLimits.SilenceBeforeToken - _context.Time.GetElapsedTime(connected);
+            bool isHead = _stage is Stage.Unknown or Stage.Head;
+            Volatile.Write(ref _messageEnds, _context.EndOf(isHead ? _context.Times.Head : _context.Times.Line));
         }
-        if (left == Timeout.InfiniteTimeSpan)
-        {
-            return CancellationToken.None;
-        }
-        if (!_deadline.TryReset())
-        {
-            _deadline.Dispose();
-            _deadline = new CancellationTokenSource();
-        }
-        _deadline.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-        return _deadline.Token;
-    }
-
-    private void TakeRest()
-    {
-        ReadOnlyMemory<byte> rest = _lines.TakeRest();
-        if (rest.Length > 0 && rest.Length <= _lines.MaxLineBytes)
-        {
-            // printf without \n, then end of input: asked all the same.
-            Take(rest);
-        }
-    }
-
-    private void RefuseLongLine()
-    {
-        RequestException error = new(
-            ErrorSymbol.MessageTooLarge, $"a line has at most {_lines.MaxLineBytes} bytes");
-        _output.Append(ReplyWriter.Error(new Request(), error), ReplyOrder.Any);
     }
 
     /// <summary>Sends progress as it comes. Never waits for the client: a send that is on takes the newest when it is
@@ -206,22 +206,47 @@ internal sealed partial class ClientSession : IDisposable
     // The client has said all it has to say (or was told to go): what it asked is finished and sent.
     private async Task FinishAsync()
     {
-        await _work;
+        Volatile.Write(ref _messageEnds, 0);
+        if (!_isRefused || _stage == Stage.Lines)
+        {
+            await _work;
+        }
+        if (_isRefused)
+        {
+            Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Line));
+        }
         await _output.DrainAsync();
         // A subscriber may have closed its side only to say so (nc -N): it listens until it is gone.
-        while (_output.IsSubscribed && !_endAfterReply && !_output.IsBroken && !_closed.Task.IsCompleted
-            && !_lines.IsTooLong && !_socket.Poll(0, SelectMode.SelectError))
+        while (_output.IsSubscribed && _frames is null && !_endAfterReply && !_isRefused
+            && !_output.IsBroken && !_closed.Task.IsCompleted && !_connection.HasFailed)
         {
             Task changed = _context.Feed.Current.Changed;
-            using CancellationTokenSource wake = new(TimeSpan.FromSeconds(5), _context.Time);
+            using CancellationTokenSource wake = new(_context.Times.PeerCheck, _context.Time);
             Task woken = Task.Delay(Timeout.InfiniteTimeSpan, wake.Token);
             await Task.WhenAny(changed, _closed.Task, _ending.Task, woken);
             await wake.CancelAsync();
         }
-        if (!_closed.Task.IsCompleted)
+        WebSocketStatus byDefault = _ending.Task.IsCompleted ? WebSocketStatus.GoingAway : WebSocketStatus.Normal;
+        await _output.CompleteAsync(_farewell == WebSocketStatus.None ? byDefault : _farewell);
+        if (!_closed.Task.IsCompleted && !_output.IsBroken)
         {
-            // A farewell that lets the last bytes arrive before the connection goes.
-            _socket.Shutdown(SocketShutdown.Send);
+            await _connection.FinishSendingAsync();
+            await LingerAsync();
         }
+    }
+
+    // Closing a socket while bytes of the client wait in it resets the connection, and a reset destroys what we sent last
+    // before it is read. So the client is listened to until it has noticed, but not for long.
+    private async Task LingerAsync()
+    {
+        Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Farewell));
+        int count;
+        do
+        {
+            _received.Take(_received.Count);
+            count = await _connection.ReceiveAsync(_received.Space());
+            _received.Advance(count);
+        }
+        while (count > 0);
     }
 }

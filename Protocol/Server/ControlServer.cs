@@ -1,33 +1,15 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup;
 using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
+using Backupd.Protocol.Http;
 
 namespace Backupd.Protocol.Server;
-
-/// <summary>Where the server listens and what it trusts.</summary>
-public sealed record ControlServerOptions
-{
-    /// <summary>Path of the Unix socket; null for none.</summary>
-    public string? SocketPath { get; init; }
-
-    /// <summary>Members of this group are administrators on the Unix socket; "" for none.</summary>
-    public string SocketGroup { get; init; } = "";
-
-    /// <summary>TCP address; null for none. Port 0 takes a free one.</summary>
-    public IPEndPoint? Tcp { get; init; }
-
-    /// <summary>The key of access tokens, at least 32 bytes.</summary>
-    public required ReadOnlyMemory<byte> TokenSecret { get; init; }
-
-    /// <summary>The program's version, told by GetServerInfo.</summary>
-    public required string Version { get; init; }
-
-    /// <summary>Unix seconds of the next scheduled run, 0 for none; asked by each GetServerInfo, from any thread, and
-    /// must not block.</summary>
-    public Func<long> NextRunAtUnix { get; init; } = static () => 0;
-}
 
 /// <summary>Listens, accepts sessions and ends them.</summary>
 public sealed class ControlServer : IAsyncDisposable
@@ -36,8 +18,8 @@ public sealed class ControlServer : IAsyncDisposable
     private static readonly TimeSpan EndPause = TimeSpan.FromSeconds(2);
 
     private readonly ControlServerOptions _options;
-    private readonly EventLog _log;
     private readonly TimeProvider _time;
+    private readonly OpenSessions _sessions;
     private readonly SessionContext _context;
     private readonly List<Socket> _listeners = [];
     private readonly List<Task> _accepting = [];
@@ -46,31 +28,66 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private uint? _group;
 
-    // Guards the three below.
-    private readonly Lock _lock = new();
-    private readonly Dictionary<ClientSession, Task> _sessions = [];
-    private int _unauthenticated;
-    private long _refusalLoggedAt;
+    // Read for each connection; null without TLS.
+    private volatile SslServerAuthenticationOptions? _tls;
 
     /// <summary>Makes a server that does not listen yet.</summary>
     public ControlServer(
         ControlServerOptions options, BackupSupervisor supervisor, EventLog log, TimeProvider time)
     {
         _options = options;
-        _log = log;
         _time = time;
+        _sessions = new OpenSessions(options.MaxConnections, options.MaxUnauthenticated, log, time, options.Times.Sweep);
         ProgressFeed feed = new(supervisor.Progress);
-        _context = new SessionContext(
-            new CommandDispatcher(
-                supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token), feed, log,
-            options.TokenSecret, time);
+        _context = new SessionContext
+        {
+            Dispatcher = new CommandDispatcher(
+                supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token),
+            Feed = feed,
+            Log = log,
+            Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
+            Hosts = new HostRules(options.Hosts),
+            Envelope = options.Envelope,
+            Time = time,
+            Times = options.Times,
+            Authenticated = _sessions.Authenticated,
+        };
     }
 
     /// <summary>The TCP address once started, with the real port; null without TCP.</summary>
     public IPEndPoint? TcpEndPoint { get; private set; }
 
+    /// <summary>SHA-256 of the certificate's DER bytes in lower hex, which clients pin; null without TLS.</summary>
+    public string? CertificateFingerprint { get; private set; }
+
+    /// <summary>How many sessions are open.</summary>
+    internal int SessionCount => _sessions.Count;
+
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
     public Task Completion => _completion.Task;
+
+    /// <summary>Speaks TLS with this certificate from the next connection on; open ones keep theirs. Also for a server that
+    /// spoke none.</summary>
+    public void UseCertificate(SslStreamCertificateContext certificate)
+    {
+        _tls = new SslServerAuthenticationOptions
+        {
+            ServerCertificateContext = certificate,
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            AllowRenegotiation = false,
+        };
+        X509Certificate2 shown = certificate.TargetCertificate;
+        string fingerprint = shown.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
+        if (fingerprint != CertificateFingerprint)
+        {
+            CertificateFingerprint = fingerprint;
+            _context.Log.Info(
+                $"TLS certificate: SHA-256 {fingerprint}, valid until {shown.NotAfter.ToUniversalTime():u}");
+        }
+    }
+
+    /// <summary>Puts another set of revoked tokens in place of the one before. Sessions notice at their next message.</summary>
+    public void RevokeTokens(IReadOnlyCollection<string> ids) => _context.Tokens.Revoke(ids);
 
     /// <summary>Binds and begins to accept.</summary>
     /// <exception cref="BackupException">An address cannot be had, or is refused; the message says why.</exception>
@@ -80,6 +97,16 @@ public sealed class ControlServer : IAsyncDisposable
         {
             throw new BackupException(
                 BackupFault.InputInvalid, $"the token secret has fewer than {AccessToken.MinSecretBytes} bytes");
+        }
+        if (_options.MaxConnections is < 1 or > ProtocolLimits.MostConnections || _options.MaxUnauthenticated < 1)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid,
+                $"connections are limited to 1 up to {ProtocolLimits.MostConnections}, and to at least 1 without a token");
+        }
+        if (_options.Certificate is not null)
+        {
+            UseCertificate(_options.Certificate);
         }
         if (_options.SocketGroup.Length > 0)
         {
@@ -98,7 +125,8 @@ public sealed class ControlServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops accepting and gives the addresses up; open sessions go on.</summary>
+    /// <summary>Stops accepting and gives the addresses up; open sessions go on. A daemon that stops does this first: what
+    /// was asked is still answered, and nothing new is begun.</summary>
     public async Task StopAcceptingAsync()
     {
         await _acceptingEnds.CancelAsync();
@@ -109,6 +137,7 @@ public sealed class ControlServer : IAsyncDisposable
         await Task.WhenAll(_accepting);
         if (_options.SocketPath is string path && _listeners.Count > 0)
         {
+            // At once and only once: the next daemon may make its own.
             File.Delete(path);
         }
         _listeners.Clear();
@@ -119,24 +148,7 @@ public sealed class ControlServer : IAsyncDisposable
     {
         await StopAcceptingAsync();
         await _stopping.CancelAsync();
-        ClientSession[] sessions;
-        Task ended;
-        lock (_lock)
-        {
-            sessions = [.. _sessions.Keys];
-            ended = Task.WhenAll(_sessions.Values);
-        }
-        foreach (ClientSession session in sessions)
-        {
-            session.End();
-        }
-        // Those that do not read are not waited for longer.
-        await Task.WhenAny(ended, Task.Delay(EndPause, _time));
-        foreach (ClientSession session in sessions)
-        {
-            session.Close();
-        }
-        await ended;
+        await _sessions.EndAsync(EndPause);
         _completion.TrySetResult();
     }
 
@@ -144,18 +156,19 @@ public sealed class ControlServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
+        _sessions.Dispose();
         _acceptingEnds.Dispose();
         _stopping.Dispose();
     }
 
-    private static Socket OpenTcp(IPEndPoint address)
+    private Socket OpenTcp(IPEndPoint address)
     {
-        if (!IPAddress.IsLoopback(address.Address))
+        if (!IPAddress.IsLoopback(address.Address) && _tls is null && !_options.AllowPlaintext)
         {
             throw new BackupException(
                 BackupFault.InputInvalid,
-                $"listening on {address} is refused: this version speaks without TLS and so only on a loopback address, "
-                + "such as 127.0.0.1; reach it from elsewhere through ssh -L");
+                $"listening on {address} without TLS is refused: tokens would cross the network in the clear; let TLS be on, "
+                + "listen on a loopback address such as 127.0.0.1, or allow plaintext");
         }
         Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -192,7 +205,7 @@ public sealed class ControlServer : IAsyncDisposable
                 catch (SocketException e) when (!_acceptingEnds.IsCancellationRequested)
                 {
                     // No descriptors left, or a client that was gone before it was accepted: neither ends the daemon.
-                    LogRefusal($"a connection could not be accepted: {e.Message}");
+                    _sessions.LogRefusal($"a connection could not be accepted: {e.Message}");
                     await Task.Delay(AcceptPause, _time, _acceptingEnds.Token);
                 }
             }
@@ -210,77 +223,23 @@ public sealed class ControlServer : IAsyncDisposable
 
     private void Admit(Socket socket, bool isLocal)
     {
-        uint? user = isLocal ? PeerCredentials.TrustedUser(socket, _group) : null;
-        if (!isLocal)
+        SessionOrigin origin;
+        if (isLocal)
         {
+            origin = new SessionOrigin(isLocal, PeerCredentials.TrustedUser(socket, _group), Tls: null, TakesPlain: true);
+        }
+        else
+        {
+            bool takesPlain = _options.AllowPlaintext || IPAddress.IsLoopback(TcpEndPoint!.Address);
+            origin = new SessionOrigin(isLocal, LocalUser: null, _tls, takesPlain);
             socket.NoDelay = true;
-            // Finds out that a subscriber's machine is gone, though nothing is sent to it.
+            // Finds out that a subscriber is gone, or its machine, though nothing is sent to it: within two minutes, so that
+            // those that come back do not pile up until the next run.
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 75);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
         }
-        lock (_lock)
-        {
-            if (_sessions.Count < ProtocolLimits.MaxConnections && _unauthenticated < ProtocolLimits.MaxUnauthenticated)
-            {
-                _unauthenticated++;
-                bool counted = true;
-                ClientSession session = new(socket, _context, user, isLocal, () =>
-                {
-                    Authenticated(ref counted);
-                });
-                _sessions.Add(session, Task.CompletedTask);
-                _sessions[session] = ServeAsync(session, () => Authenticated(ref counted));
-                return;
-            }
-        }
-        socket.Dispose();
-        LogRefusal(
-            $"a connection was refused: {ProtocolLimits.MaxConnections} are open, or {ProtocolLimits.MaxUnauthenticated} "
-            + "without a token");
-    }
-
-    private void Authenticated(ref bool counted)
-    {
-        lock (_lock)
-        {
-            _unauthenticated -= counted ? 1 : 0;
-            counted = false;
-        }
-    }
-
-    private async Task ServeAsync(ClientSession session, Action ended)
-    {
-        // The caller holds the lock and has to let go of it first.
-        await Task.Yield();
-        try
-        {
-            await session.RunAsync();
-        }
-        catch (Exception e)
-        {
-            _log.Error($"a session ended badly: {e}");
-        }
-        finally
-        {
-            ended();
-            session.Dispose();
-            lock (_lock)
-            {
-                _sessions.Remove(session);
-            }
-        }
-    }
-
-    // At most once a minute: a flood must not fill the disk with its own log.
-    private void LogRefusal(string text)
-    {
-        lock (_lock)
-        {
-            if (_refusalLoggedAt != 0 && _time.GetElapsedTime(_refusalLoggedAt) < TimeSpan.FromMinutes(1))
-            {
-                return;
-            }
-            _refusalLoggedAt = _time.GetTimestamp();
-        }
-        _log.Warning(text);
+        _sessions.Admit(socket, s => new ClientSession(s, _context, origin));
     }
 }

@@ -21,11 +21,14 @@ public static class ProtocolLimits
     /// <summary>5. More wrong tokens than a person mistypes; fewer than guessing needs.</summary>
     public const int MaxBadTokens = 5;
 
-    /// <summary>32 connections that have not shown a valid token.</summary>
+    /// <summary>32 connections that have not shown a valid token, unless configured.</summary>
     public const int MaxUnauthenticated = 32;
 
-    /// <summary>1,024 connections in all; an idle one costs some kilobytes.</summary>
+    /// <summary>1,024 connections in all unless configured; an idle one costs some kilobytes.</summary>
     public const int MaxConnections = 1024;
+
+    /// <summary>20,000: the most that can be configured, which keeps the process below 256 MiB.</summary>
+    public const int MostConnections = 20_000;
 
     /// <summary>1 MiB of endings that a subscriber has not read; then it is disconnected. Progress between endings is
     /// never queued.</summary>
@@ -34,14 +37,34 @@ public static class ProtocolLimits
     /// <summary>64 KiB of replies may wait for a slow reader before its next request waits too.</summary>
     public const int MaxQueuedReplyBytes = 64 * 1024;
 
+    /// <summary>8 KiB for the head of an HTTP request: what browsers send fits several times.</summary>
+    public const int MaxHeadBytes = 8 * 1024;
+
+    /// <summary>50 fields in the head of an HTTP request; browsers send about 15.</summary>
+    public const int MaxHeadFields = 50;
+
+    /// <summary>64 fragments a WebSocket message: no client of this protocol streams.</summary>
+    public const int MaxFragments = 64;
+
     /// <summary>1,000 rows in a list unless the request asks for fewer: about 400 KiB of runs.</summary>
     public const int MaxListRows = 1000;
 
     /// <summary>100 rows when they carry their participants: each may be some kilobytes.</summary>
     public const int MaxWholeListRows = 100;
 
-    /// <summary>5 s, absolute, from the first byte of a line to its end, before a valid token: nobody types a token.</summary>
+    /// <summary>5 s, absolute, from the first byte of a message to its last: programs send whole lines, and so do
+    /// terminals.</summary>
     public static readonly TimeSpan LineTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>5 s, absolute, for a TLS handshake: two round trips and a signature.</summary>
+    public static readonly TimeSpan HandshakeTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>5 s, absolute, for the head of an HTTP request, which browsers send at once.</summary>
+    public static readonly TimeSpan HeadTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>1 s for a client that was sent away to notice it: closing before it has would destroy the last
+    /// reply.</summary>
+    public static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
 
     /// <summary>60 s until the first valid token.</summary>
     public static readonly TimeSpan SilenceBeforeToken = TimeSpan.FromSeconds(60);

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Backupd.Protocol.Server;
 
-/// <summary>Makes reply lines: flat, <c>extID</c> first, then the members of the payload.</summary>
+/// <summary>Makes reply lines: <c>extID</c> first, then the payload in the envelope of the request's session.</summary>
 internal static class ReplyWriter
 {
     /// <summary>A reply whose payload is serialised here.</summary>
@@ -12,10 +12,17 @@ internal static class ReplyWriter
         Reply(request, JsonSerializer.SerializeToUtf8Bytes(payload, type));
 
     /// <summary>A reply whose payload is a JSON object already.</summary>
-    internal static byte[] Reply(Request request, ReadOnlySpan<byte> payload) =>
-        request.ExtId.Length == 0
-            ? payload.ToArray()
-            : [.. "{\"extID\":"u8, .. request.ExtId, (byte)',', .. payload[1..]];
+    internal static byte[] Reply(Request request, ReadOnlySpan<byte> payload)
+    {
+        bool hasId = request.ExtId.Length > 0;
+        if (request.Envelope == ReplyEnvelope.Wrapped)
+        {
+            return hasId
+                ? [.. "{\"extID\":"u8, .. request.ExtId, .. ",\"status\":200,\"data\":"u8, .. payload, (byte)'}']
+                : [.. "{\"status\":200,\"data\":"u8, .. payload, (byte)'}'];
+        }
+        return hasId ? [.. "{\"extID\":"u8, .. request.ExtId, (byte)',', .. payload[1..]] : payload.ToArray();
+    }
 
     /// <summary>An error reply.</summary>
     internal static byte[] Error(Request request, RequestException error)

@@ -31,6 +31,12 @@ public sealed class Request
     /// <summary>False when <c>data</c> was missing, null or not an object.</summary>
     public bool HasData { get; internal set; }
 
+    /// <summary>The token of a WebSocket's authorization frame, which has no command; null in every other request.</summary>
+    public byte[]? Authorization { get; internal set; }
+
+    /// <summary>The shape of its reply.</summary>
+    public ReplyEnvelope Envelope { get; internal set; }
+
     /// <summary>Why the line is refused before it is looked at any further; null when it is a request.</summary>
     public RequestException? Problem { get; internal set; }
 
@@ -44,6 +50,8 @@ public sealed class Request
         Command = null;
         Data = EmptyData;
         HasData = false;
+        Authorization = null;
+        Envelope = default;
         Problem = null;
     }
 

@@ -116,8 +116,10 @@ internal static class RequestReader
                 request.Command = isText ? reader.GetString() : null;
                 break;
             case "__token" when isText:
-                byte[] token = new byte[reader.ValueSpan.Length];
-                request.SetToken(token.AsSpan(0, reader.CopyString(token)));
+                request.SetToken(Bytes(reader));
+                break;
+            case "authorization":
+                request.Authorization = isText ? Bytes(reader) : [];
                 break;
             case "data" when reader.TokenType == JsonTokenType.StartObject:
                 int start = (int)reader.TokenStartIndex;
@@ -130,6 +132,12 @@ internal static class RequestReader
             default:
                 break;
         }
+    }
+
+    private static byte[] Bytes(Utf8JsonReader reader)
+    {
+        byte[] bytes = new byte[reader.ValueSpan.Length];
+        return bytes[..reader.CopyString(bytes)];
     }
 
     private static void ReadExtId(Utf8JsonReader reader, Request request)

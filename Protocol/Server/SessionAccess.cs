@@ -3,35 +3,31 @@ namespace Backupd.Protocol.Server;
 /// <summary>Who a session's client is and what it may do.</summary>
 internal sealed class SessionAccess
 {
-    private readonly ReadOnlyMemory<byte> _secret;
-    private readonly TimeProvider _time;
+    private readonly TokenRules _tokens;
 
     // The last token whose signature was right: clients send the same one with every request.
     private byte[] _knownToken = [];
     private AccessToken? _known;
     private string _knownAs = "";
 
-    /// <param name="secret">The key of tokens.</param>
-    /// <param name="time">The clock that tokens expire by.</param>
+    // The token that stands for all requests that bring none; null until the client has authorised.
+    private AccessToken? _authorized;
+
+    /// <param name="tokens">Which tokens are good.</param>
     /// <param name="localUser">The trusted user of a Unix socket; null for everybody else.</param>
-    internal SessionAccess(ReadOnlyMemory<byte> secret, TimeProvider time, uint? localUser)
+    internal SessionAccess(TokenRules tokens, uint? localUser)
     {
-        _secret = secret;
-        _time = time;
+        _tokens = tokens;
         IsTrusted = localUser is not null;
         if (localUser is uint uid)
         {
             Role = SessionRole.Admin;
             Who = $"uid {uid}";
-            IsAuthenticated = true;
         }
     }
 
     /// <summary>The kernel vouches for the client; no token is needed.</summary>
     internal bool IsTrusted { get; }
-
-    /// <summary>It has shown a valid token once, or is trusted.</summary>
-    internal bool IsAuthenticated { get; private set; }
 
     /// <summary>The role of the last admitted request.</summary>
     internal SessionRole Role { get; private set; }
@@ -39,7 +35,7 @@ internal sealed class SessionAccess
     /// <summary>For logs.</summary>
     internal string Who { get; private set; } = "";
 
-    /// <summary>Requests that were not admitted.</summary>
+    /// <summary>Tokens that were not good.</summary>
     internal int BadTokens { get; private set; }
 
     /// <summary>Whether a request with this token is admitted.</summary>
@@ -49,27 +45,44 @@ internal sealed class SessionAccess
         {
             return true;
         }
-        if (_known is null || !token.SequenceEqual(_knownToken))
-        {
-            AccessToken? read = AccessToken.Verify(token, _secret.Span);
-            if (read is null)
-            {
-                BadTokens++;
-                return false;
-            }
-            _known = read;
-            _knownToken = token.ToArray();
-            _knownAs = read.ToString();
-        }
-        // At each message: a connection outlives the token it began with. No leeway.
-        if (_known.ExpiresAtUnix <= _time.GetUtcNow().ToUnixTimeSeconds())
+        AccessToken? claims = token.IsEmpty && _authorized is not null ? _authorized : Read(token);
+        // At each message: a connection outlives the token it began with.
+        if (claims is null || !_tokens.IsGood(claims))
         {
             BadTokens++;
             return false;
         }
-        Role = _known.Role;
-        Who = _knownAs;
-        IsAuthenticated = true;
+        Role = claims.Role;
+        Who = ReferenceEquals(claims, _known) ? _knownAs : claims.ToString();
         return true;
+    }
+
+    /// <summary>Takes a token for all requests of this session that bring none. False when it is not good.</summary>
+    internal bool Authorize(ReadOnlySpan<byte> token)
+    {
+        AccessToken? claims = Read(token);
+        if (claims is null || !_tokens.IsGood(claims))
+        {
+            BadTokens++;
+            return false;
+        }
+        _authorized = claims;
+        return true;
+    }
+
+    private AccessToken? Read(ReadOnlySpan<byte> token)
+    {
+        if (_known is not null && token.SequenceEqual(_knownToken))
+        {
+            return _known;
+        }
+        AccessToken? claims = _tokens.Read(token);
+        if (claims is not null)
+        {
+            _known = claims;
+            _knownToken = token.ToArray();
+            _knownAs = claims.ToString();
+        }
+        return claims;
     }
 }

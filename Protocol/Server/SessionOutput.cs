@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Net.Sockets;
 using Backupd.Backup.Runs;
 
 namespace Backupd.Protocol.Server;
@@ -27,22 +25,23 @@ internal enum ReplyOrder
 /// </summary>
 internal sealed class SessionOutput
 {
-    private readonly Socket _socket;
+    private readonly ClientConnection _connection;
     private readonly ProgressFeed _feed;
     private readonly Lock _lock = new();
 
     // Guarded by _lock. The two buffers change places when a send begins.
-    private ArrayBufferWriter<byte> _filling = new(1024);
-    private ArrayBufferWriter<byte> _sending = new(1024);
+    private OutputBuffer _filling = new();
+    private OutputBuffer _sending = new();
     private ProgressPosition? _position;
     private TaskCompletionSource? _idle;
     private bool _isSending;
-    private bool _bareLineFeeds;
+    private Framing _framing;
+    private bool _isComplete;
     private bool _broken;
 
-    internal SessionOutput(Socket socket, ProgressFeed feed)
+    internal SessionOutput(ClientConnection connection, ProgressFeed feed)
     {
-        _socket = socket;
+        _connection = connection;
         _feed = feed;
     }
 
@@ -74,17 +73,53 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            _bareLineFeeds = true;
+            if (_framing == Framing.Lines)
+            {
+                _framing = Framing.BareLines;
+            }
+        }
+    }
+
+    /// <summary>From now on every message is a frame of a WebSocket.</summary>
+    /// <param name="reply">The bytes that say so to the client, sent as they are.</param>
+    internal void UseFrames(ReadOnlySpan<byte> reply)
+    {
+        lock (_lock)
+        {
+            _filling.Write(reply);
+            _framing = Framing.Frames;
+        }
+    }
+
+    /// <summary>Appends bytes as they are.</summary>
+    internal void AppendRaw(ReadOnlySpan<byte> bytes)
+    {
+        lock (_lock)
+        {
+            _filling.Write(bytes);
+        }
+    }
+
+    /// <summary>Answers a ping of a WebSocket.</summary>
+    internal void AppendPong(ReadOnlySpan<byte> payload)
+    {
+        lock (_lock)
+        {
+            WebSocketFrame.WritePong(_filling, payload);
         }
     }
 
     /// <summary>Appends a reply.</summary>
-    /// <param name="line">Without a line end.</param>
+    /// <param name="line">Without a line end. Dropped once the output is complete.</param>
     /// <param name="order">What happens to the subscription with it, in one step that nothing can come between.</param>
     internal void Append(ReadOnlySpan<byte> line, ReplyOrder order)
     {
         lock (_lock)
         {
+            if (_isComplete)
+            {
+                return;
+            }
             if (order == ReplyOrder.AfterProgress)
             {
                 AppendDue();
@@ -111,7 +146,7 @@ internal sealed class SessionOutput
             {
                 return true;
             }
-            if (!_isSending && _filling.WrittenCount == 0)
+            if (!_isSending && _filling.Count == 0)
             {
                 AppendDue();
                 return true;
@@ -128,7 +163,7 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            if (_isSending || _filling.WrittenCount == 0 || _broken)
+            if (_isSending || _filling.Count == 0 || _broken)
             {
                 return Task.CompletedTask;
             }
@@ -175,11 +210,26 @@ internal sealed class SessionOutput
         while (IsOver(0));
     }
 
+    /// <summary>Ends the output: sends everything, then, over a WebSocket, why it ends. Nothing is sent afterwards.</summary>
+    internal Task CompleteAsync(WebSocketStatus status)
+    {
+        lock (_lock)
+        {
+            if (_framing == Framing.Frames && !_isComplete)
+            {
+                WebSocketFrame.WriteClose(_filling, status);
+            }
+            _isComplete = true;
+            _position = null;
+        }
+        return DrainAsync();
+    }
+
     private bool IsOver(int bytes)
     {
         lock (_lock)
         {
-            return !_broken && _filling.WrittenCount > bytes;
+            return !_broken && _filling.Count > bytes;
         }
     }
 
@@ -189,10 +239,10 @@ internal sealed class SessionOutput
         {
             while (TakeFilled())
             {
-                ReadOnlyMemory<byte> rest = _sending.WrittenMemory;
+                ReadOnlyMemory<byte> rest = _sending.Written;
                 while (rest.Length > 0)
                 {
-                    int sent = await _socket.SendAsync(rest, SocketFlags.None);
+                    int sent = await _connection.SendAsync(rest);
                     rest = rest[sent..];
                 }
             }
@@ -214,12 +264,12 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            _sending.ResetWrittenCount();
-            if (_filling.WrittenCount == 0)
+            _sending.Clear();
+            if (_filling.Count == 0)
             {
                 AppendDue();
             }
-            if (_filling.WrittenCount == 0)
+            if (_filling.Count == 0)
             {
                 EndSending();
                 return false;
@@ -252,7 +302,24 @@ internal sealed class SessionOutput
 
     private void AppendLine(ReadOnlySpan<byte> line)
     {
-        _filling.Write(line);
-        _filling.Write(_bareLineFeeds ? "\n"u8 : "\r\n"u8);
+        switch (_framing)
+        {
+            case Framing.Frames:
+                WebSocketFrame.WriteText(_filling, line);
+                break;
+            case Framing.Lines or Framing.BareLines:
+                _filling.Write(line);
+                _filling.Write(_framing == Framing.BareLines ? "\n"u8 : "\r\n"u8);
+                break;
+            default:
+                throw new InvalidOperationException($"{_framing} is no framing");
+        }
+    }
+
+    private enum Framing
+    {
+        Lines,
+        BareLines,
+        Frames,
     }
 }

@@ -12,13 +12,14 @@ public sealed class LineReaderTests
         byte[] input = "first\r\n\r\nsecond\n\nthird one\r\n"u8.ToArray();
         for (int step = 1; step <= input.Length; step++)
         {
-            LineReader reader = new();
+            ReceiveBuffer received = new();
+            LineReader reader = new(received);
             List<string> lines = [];
             for (int i = 0; i < input.Length; i += step)
             {
                 ReadOnlySpan<byte> part = input.AsSpan(i, Math.Min(step, input.Length - i));
-                part.CopyTo(reader.Space().Span);
-                reader.Advance(part.Length);
+                part.CopyTo(received.Space().Span);
+                received.Advance(part.Length);
                 while (reader.TryRead(out ReadOnlyMemory<byte> line))
                 {
                     lines.Add(Encoding.UTF8.GetString(line.Span));
@@ -38,16 +39,17 @@ public sealed class LineReaderTests
     [DataRow(5000, "", false)]
     public void A_line_of_the_limit_is_read_and_one_byte_more_is_not(int length, string end, bool fits)
     {
-        LineReader reader = new() { MaxLineBytes = 100 };
+        ReceiveBuffer received = new();
+        LineReader reader = new(received) { MaxLineBytes = 100 };
         byte[] input = Encoding.ASCII.GetBytes(new string('x', length) + end);
         int at = 0;
         bool read = false;
         while (at < input.Length && !reader.IsTooLong && !read)
         {
-            Memory<byte> space = reader.Space();
+            Memory<byte> space = received.Space();
             int count = Math.Min(space.Length, input.Length - at);
             input.AsSpan(at, count).CopyTo(space.Span);
-            reader.Advance(count);
+            received.Advance(count);
             at += count;
             read = reader.TryRead(out ReadOnlyMemory<byte> line) && line.Length == length;
         }
@@ -58,9 +60,10 @@ public sealed class LineReaderTests
     [TestMethod]
     public void A_carriage_return_inside_a_line_is_part_of_it()
     {
-        LineReader reader = new();
-        "a\rb\n"u8.CopyTo(reader.Space().Span);
-        reader.Advance(4);
+        ReceiveBuffer received = new();
+        LineReader reader = new(received);
+        "a\rb\n"u8.CopyTo(received.Space().Span);
+        received.Advance(4);
         Assert.IsTrue(reader.TryRead(out ReadOnlyMemory<byte> line));
         Assert.AreEqual("a\rb", Encoding.UTF8.GetString(line.Span));
     }
@@ -68,9 +71,10 @@ public sealed class LineReaderTests
     [TestMethod]
     public void What_is_left_without_a_line_end_can_be_taken()
     {
-        LineReader reader = new();
-        "whole\nrest"u8.CopyTo(reader.Space().Span);
-        reader.Advance(10);
+        ReceiveBuffer received = new();
+        LineReader reader = new(received);
+        "whole\nrest"u8.CopyTo(received.Space().Span);
+        received.Advance(10);
         Assert.IsTrue(reader.TryRead(out _));
         Assert.IsTrue(reader.HasPartialLine);
         Assert.AreEqual("rest", Encoding.UTF8.GetString(reader.TakeRest().Span));

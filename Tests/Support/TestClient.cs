@@ -1,17 +1,21 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 
 namespace Backupd.Tests.Support;
 
-/// <summary>A client that writes bytes and reads lines, the way clients of this protocol are written.</summary>
-internal sealed class TestClient : IDisposable
+/// <summary>A client that writes bytes and reads lines, the way clients of this protocol are written; also over TLS, and with
+/// the frames of a WebSocket in place of lines.</summary>
+internal sealed partial class TestClient : IDisposable
 {
     private readonly Socket _socket;
     private readonly List<byte> _received = [];
     private readonly Queue<string> _lines = new();
     private readonly string _token;
+    private SslStream? _tls;
+    private bool _isFramed;
     private int _next;
 
     private TestClient(Socket socket, string token)
@@ -48,10 +52,17 @@ internal sealed class TestClient : IDisposable
         return $"{{\"command\":\"{command}\",\"extID\":{extId},\"data\":{data}{token}}}";
     }
 
-    public Task SendAsync(string text) => SendAsync(Encoding.UTF8.GetBytes(text));
+    /// <summary>Sends text: as it is, or as one frame without its line end.</summary>
+    public Task SendAsync(string text) =>
+        SendAsync(_isFramed ? Frame(0x81, Encoding.UTF8.GetBytes(text.TrimEnd('\r', '\n'))) : Encoding.UTF8.GetBytes(text));
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {
+        if (_tls is not null)
+        {
+            await _tls.WriteAsync(bytes, CancellationToken.None);
+            return;
+        }
         while (bytes.Length > 0)
         {
             bytes = bytes[await _socket.SendAsync(bytes)..];
@@ -61,12 +72,28 @@ internal sealed class TestClient : IDisposable
     /// <summary>Ends the client's side, as nc -N does.</summary>
     public void HalfClose() => _socket.Shutdown(SocketShutdown.Send);
 
-    /// <summary>The next line, or null at the end.</summary>
+    /// <summary>Ends the connection at once, with a reset.</summary>
+    public void Reset()
+    {
+        _socket.LingerState = new LingerOption(true, 0);
+        _socket.Dispose();
+    }
+
+    /// <summary>The next line or text message, or null at the end.</summary>
     public async Task<string?> ReadLineAsync(string what = "a line")
     {
         byte[] buffer = new byte[16 * 1024];
         while (_lines.Count == 0)
         {
+            if (_isFramed)
+            {
+                (int code, byte[] payload) = await ReadFrameAsync(what);
+                if (code != 1)
+                {
+                    return null;
+                }
+                return Encoding.UTF8.GetString(payload);
+            }
             int count = await Deadline.Of(ReceiveAsync(buffer), what);
             if (count == 0)
             {
@@ -117,15 +144,19 @@ internal sealed class TestClient : IDisposable
         return json;
     }
 
-    public void Dispose() => _socket.Dispose();
+    public void Dispose()
+    {
+        _tls?.Dispose();
+        _socket.Dispose();
+    }
 
     private async Task<int> ReceiveAsync(byte[] buffer)
     {
         try
         {
-            return await _socket.ReceiveAsync(buffer);
+            return _tls is null ? await _socket.ReceiveAsync(buffer) : await _tls.ReadAsync(buffer, CancellationToken.None);
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+        catch (Exception e) when (e is SocketException { SocketErrorCode: SocketError.ConnectionReset } or IOException)
         {
             return 0;
         }

@@ -1,0 +1,110 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>
+/// What a session's bytes go through: the socket itself, or TLS over it. One receive and one send at a time;
+/// <see cref="Close"/> from any thread ends both.
+/// </summary>
+internal sealed class ClientConnection : IDisposable
+{
+    // The first byte of a TLS handshake record (RFC 8446, 5.1). No JSON document and no HTTP method begins with it.
+    private const byte HandshakeRecord = 0x16;
+
+    private readonly Socket _socket;
+
+    // Null for plain. Set before the first request is read, so that nobody sends meanwhile.
+    private SslStream? _tls;
+
+    /// <param name="socket">Connected; owned from now on.</param>
+    internal ClientConnection(Socket socket) => _socket = socket;
+
+    /// <summary>The address that the client has reached; null over a Unix socket.</summary>
+    internal IPAddress? LocalAddress => (_socket.LocalEndPoint as IPEndPoint)?.Address;
+
+    /// <summary>Whether nobody is there to read any more. Over TCP that is known once the connection was reset, which it is when
+    /// something is sent to a client that has gone, a probe of the kernel at the latest.</summary>
+    internal bool HasFailed
+    {
+        get
+        {
+            // Sends nothing, but fails where something would: over a Unix socket that is as soon as the client has closed.
+            _socket.Send(ReadOnlySpan<byte>.Empty, SocketFlags.None, out SocketError error);
+            return error != SocketError.Success || _socket.Poll(0, SelectMode.SelectError);
+        }
+    }
+
+    /// <summary>Waits for the first byte and leaves it where it is: whether it begins a TLS handshake, or null when the input
+    /// ended before it.</summary>
+    /// <param name="space">At least one byte; what is in it afterwards means nothing.</param>
+    internal async ValueTask<bool?> BeginsWithTlsAsync(Memory<byte> space)
+    {
+        int count = await _socket.ReceiveAsync(space[..1], SocketFlags.Peek);
+        return count == 0 ? null : space.Span[0] == HandshakeRecord;
+    }
+
+    /// <summary>Shakes hands; everything after it goes through TLS.</summary>
+    /// <exception cref="System.Security.Authentication.AuthenticationException">The client speaks something else, or does not
+    /// trust the certificate.</exception>
+    internal Task StartTlsAsync(SslServerAuthenticationOptions options)
+    {
+        _tls = new SslStream(new NetworkStream(_socket, ownsSocket: false));
+        return _tls.AuthenticateAsServerAsync(options);
+    }
+
+    /// <summary>Receives some bytes; 0 at the end of the client's input, said by TLS or by the socket.</summary>
+    internal ValueTask<int> ReceiveAsync(Memory<byte> space) =>
+        _tls is null ? _socket.ReceiveAsync(space, SocketFlags.None) : ReceiveAsync(_tls, space);
+
+    /// <summary>Sends some of the bytes and says how many.</summary>
+    internal ValueTask<int> SendAsync(ReadOnlyMemory<byte> bytes) =>
+        _tls is null ? _socket.SendAsync(bytes, SocketFlags.None) : SendAsync(_tls, bytes);
+
+    /// <summary>Tells the client that nothing more will come. What was sent still arrives. Nothing may be on its way.</summary>
+    internal async Task FinishSendingAsync()
+    {
+        if (_tls is not null)
+        {
+            await _tls.ShutdownAsync();
+        }
+        _socket.Shutdown(SocketShutdown.Send);
+    }
+
+    /// <summary>Lets the receive that is on, and every later one, say that the input has ended.</summary>
+    internal void StopReceiving()
+    {
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Receive);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Gone already, which is what was wanted.
+        }
+    }
+
+    /// <summary>Ends the connection at once.</summary>
+    internal void Close() => _socket.Dispose();
+
+    /// <summary>Gives back what it holds; nothing may be received or sent meanwhile.</summary>
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _tls?.Dispose();
+    }
+
+    private static async ValueTask<int> ReceiveAsync(SslStream tls, Memory<byte> space)
+    {
+        // A wait without space: TLS borrows its record's buffer only when a record comes.
+        int none = await tls.ReadAsync(Memory<byte>.Empty);
+        return none + await tls.ReadAsync(space);
+    }
+
+    private static async ValueTask<int> SendAsync(SslStream tls, ReadOnlyMemory<byte> bytes)
+    {
+        await tls.WriteAsync(bytes);
+        return bytes.Length;
+    }
+}

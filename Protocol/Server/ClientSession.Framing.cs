@@ -1,0 +1,177 @@
+using Backupd.Protocol.Http;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>What a session's bytes are: plain or TLS by the first one, lines or a WebSocket by the first word.</summary>
+internal sealed partial class ClientSession
+{
+    // A message, or what comes before the first one, has begun and not ended.
+    private bool HasPartial => _frames?.HasPartial ?? _received.Count > 0;
+
+    // False when the connection ends here.
+    private async Task<bool> BeginAsync()
+    {
+        if (_origin.Tls is null)
+        {
+            return true;
+        }
+        bool? isTls = await _connection.BeginsWithTlsAsync(_received.Space());
+        if (isTls is true)
+        {
+            Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Handshake));
+            await _connection.StartTlsAsync(_origin.Tls);
+            Volatile.Write(ref _messageEnds, 0);
+        }
+        else if (isTls is false && !_origin.TakesPlain)
+        {
+            // A token that comes next was sent in the clear already. This tells the person who sees it.
+            Refuse(new RequestException(ErrorSymbol.InvalidData, "this address speaks TLS and takes nothing else"));
+            return false;
+        }
+        return isTls is not null;
+    }
+
+    // Takes whole messages out of what was received. True when one ended, so that what follows has just begun.
+    private bool TakeReceived()
+    {
+        if (_stage == Stage.Unknown)
+        {
+            _stage = HttpHead.Begins(_received.Unread.Span) switch
+            {
+                true => Stage.Head,
+                false => Stage.Lines,
+                null => Stage.Unknown,
+            };
+        }
+        bool headEnded = _stage == Stage.Head && TakeHead();
+        return _stage switch
+        {
+            Stage.Lines => TakeLines(),
+            Stage.Frames => TakeFrames() || headEnded,
+            Stage.Unknown or Stage.Head => headEnded,
+            _ => throw new InvalidOperationException($"{_stage} is no stage"),
+        };
+    }
+
+    private bool TakeLines()
+    {
+        bool ended = false;
+        _lines.MaxLineBytes = _maxMessageBytes;
+        while (!_endAfterReply && _lines.TryRead(out ReadOnlyMemory<byte> line))
+        {
+            TakeLine(line);
+            ended = true;
+            _lines.MaxLineBytes = _maxMessageBytes;
+        }
+        if (_lines.IsTooLong && !_endAfterReply)
+        {
+            Refuse(new RequestException(ErrorSymbol.MessageTooLarge, $"a line has at most {_maxMessageBytes} bytes"));
+        }
+        return ended;
+    }
+
+    private void TakeLine(ReadOnlyMemory<byte> line)
+    {
+        if (_lines.SawBareLineFeed)
+        {
+            _output.UseBareLineFeeds();
+        }
+        Take(line);
+    }
+
+    // The input has ended. printf without \n, then end of input: asked all the same.
+    private void TakeRest()
+    {
+        if (_stage is Stage.Lines or Stage.Unknown && _received.Count > 0 && _received.Count <= _maxMessageBytes)
+        {
+            TakeLine(_lines.TakeRest());
+        }
+    }
+
+    private bool TakeHead()
+    {
+        byte[] reply;
+        bool isUpgrade = false;
+        try
+        {
+            HttpHead? head = HttpHead.TryRead(_received.Unread.Span, out int length);
+            if (head is null)
+            {
+                return false;
+            }
+            _received.Take(length);
+            reply = WebSocketHandshake.Answer(head, _context.Hosts, _connection.LocalAddress, out isUpgrade);
+        }
+        catch (HttpHeadException e)
+        {
+            reply = HttpReply.Text(e.Status, e.Message);
+        }
+        if (isUpgrade)
+        {
+            _stage = Stage.Frames;
+            _frames = new WebSocketReader(_received);
+            _output.UseFrames(reply);
+        }
+        else
+        {
+            _output.AppendRaw(reply);
+            _isRefused = true;
+        }
+        return true;
+    }
+
+    private bool TakeFrames()
+    {
+        bool ended = false;
+        while (!_endAfterReply)
+        {
+            _frames!.MaxMessageBytes = _maxMessageBytes;
+            switch (_frames.Read(out ReadOnlyMemory<byte> payload))
+            {
+                case WebSocketEvent.None:
+                    return ended;
+                case WebSocketEvent.Message:
+                    TakeText(payload);
+                    ended = true;
+                    break;
+                case WebSocketEvent.Ping:
+                    _output.AppendPong(payload.Span);
+                    ended |= !_frames.IsInMessage;
+                    break;
+                case WebSocketEvent.Pong:
+                    ended |= !_frames.IsInMessage;
+                    break;
+                case WebSocketEvent.Close:
+                    _farewell = _frames.Status == WebSocketStatus.None ? WebSocketStatus.Normal : _frames.Status;
+                    _endAfterReply = true;
+                    break;
+                case WebSocketEvent.Failed:
+                    _farewell = _frames.Status;
+                    _isRefused = true;
+                    return ended;
+                default:
+                    throw new InvalidOperationException("there is no such event");
+            }
+        }
+        return ended;
+    }
+
+    private void TakeText(ReadOnlyMemory<byte> text)
+    {
+        if (text.Span.SequenceEqual("ping"u8))
+        {
+            // Pages cannot send the protocol's own pings.
+            _output.Append("pong"u8, ReplyOrder.Any);
+        }
+        else if (text.Length > 0)
+        {
+            Take(text);
+        }
+    }
+
+    private void Refuse(RequestException error)
+    {
+        _output.Append(ReplyWriter.Error(new Request(), error), ReplyOrder.Any);
+        _isRefused = true;
+    }
+}

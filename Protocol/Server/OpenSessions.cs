@@ -1,0 +1,169 @@
+using System.Net.Sockets;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>
+/// The sessions that are open: lets in as many as allowed, sends away those that are overdue, and ends them all. Safe from any
+/// thread.
+/// </summary>
+internal sealed class OpenSessions : IDisposable
+{
+    private readonly int _most;
+    private readonly int _mostUnauthenticated;
+    private readonly EventLog _log;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _sweepInterval;
+
+    // One timer for all sessions, which runs while there is one: twenty thousand timers would cost more than the look.
+    private readonly ITimer _sweeper;
+
+    // Guards everything below.
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ClientSession, Task> _sessions = [];
+    private int _unauthenticated;
+    private bool _isSweeping;
+    private long _refusalLoggedAt;
+
+    internal OpenSessions(int most, int mostUnauthenticated, EventLog log, TimeProvider time, TimeSpan sweepInterval)
+    {
+        _most = most;
+        _mostUnauthenticated = mostUnauthenticated;
+        _log = log;
+        _time = time;
+        _sweepInterval = sweepInterval;
+        _sweeper = time.CreateTimer(_ => Sweep(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>How many are open.</summary>
+    internal int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _sessions.Count;
+            }
+        }
+    }
+
+    /// <summary>Serves a connection, or closes it when there are too many.</summary>
+    /// <param name="socket">Connected; owned from now on.</param>
+    /// <param name="make">Makes its session; called under a lock.</param>
+    internal void Admit(Socket socket, Func<Socket, ClientSession> make)
+    {
+        lock (_lock)
+        {
+            if (_sessions.Count < _most && _unauthenticated < _mostUnauthenticated)
+            {
+                _unauthenticated++;
+                ClientSession session = make(socket);
+                _sessions.Add(session, Task.CompletedTask);
+                _sessions[session] = ServeAsync(session);
+                if (!_isSweeping)
+                {
+                    _isSweeping = true;
+                    _sweeper.Change(_sweepInterval, _sweepInterval);
+                }
+                return;
+            }
+        }
+        socket.Dispose();
+        LogRefusal($"a connection was refused: {_most} are open, or {_mostUnauthenticated} without a token");
+    }
+
+    /// <summary>A session's client has shown who it is. Called again, it changes nothing.</summary>
+    internal void Authenticated(ClientSession session)
+    {
+        lock (_lock)
+        {
+            _unauthenticated -= session.IsCountedUnauthenticated ? 1 : 0;
+            session.IsCountedUnauthenticated = false;
+        }
+    }
+
+    /// <summary>Asks all to end and waits for them; those that do not read are not waited for longer than the grace.</summary>
+    internal async Task EndAsync(TimeSpan grace)
+    {
+        ClientSession[] sessions;
+        Task ended;
+        lock (_lock)
+        {
+            sessions = [.. _sessions.Keys];
+            ended = Task.WhenAll(_sessions.Values);
+        }
+        foreach (ClientSession session in sessions)
+        {
+            session.End();
+        }
+        await Task.WhenAny(ended, Task.Delay(grace, _time));
+        foreach (ClientSession session in sessions)
+        {
+            session.Close();
+        }
+        await ended;
+    }
+
+    /// <summary>Logs a connection that was not taken, at most once a minute: a flood must not fill the disk with its own
+    /// log.</summary>
+    internal void LogRefusal(string text)
+    {
+        lock (_lock)
+        {
+            if (_refusalLoggedAt != 0 && _time.GetElapsedTime(_refusalLoggedAt) < TimeSpan.FromMinutes(1))
+            {
+                return;
+            }
+            _refusalLoggedAt = _time.GetTimestamp();
+        }
+        _log.Warning(text);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _sweeper.Dispose();
+
+    private async Task ServeAsync(ClientSession session)
+    {
+        // The caller holds the lock and has to let go of it first.
+        await Task.Yield();
+        try
+        {
+            await session.RunAsync();
+        }
+        catch (Exception e)
+        {
+            _log.Error($"a session ended badly: {e}");
+        }
+        finally
+        {
+            Authenticated(session);
+            session.Dispose();
+            lock (_lock)
+            {
+                _sessions.Remove(session);
+            }
+        }
+    }
+
+    private void Sweep()
+    {
+        List<ClientSession>? overdue = null;
+        long now = _time.GetTimestamp();
+        lock (_lock)
+        {
+            foreach (ClientSession session in _sessions.Keys)
+            {
+                if (session.IsOverdue(now))
+                {
+                    (overdue ??= []).Add(session);
+                }
+            }
+            if (_sessions.Count == 0)
+            {
+                _isSweeping = false;
+                _sweeper.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+        // Without a word: who was silent or slow for too long does not listen either.
+        overdue?.ForEach(s => s.Close());
+    }
+}

@@ -1,0 +1,59 @@
+using Backupd.Protocol.Http;
+
+namespace Backupd.Protocol.Server;
+
+/// <summary>What sessions share.</summary>
+internal sealed record SessionContext
+{
+    internal required CommandDispatcher Dispatcher { get; init; }
+
+    internal required ProgressFeed Feed { get; init; }
+
+    internal required EventLog Log { get; init; }
+
+    /// <summary>Which tokens are good.</summary>
+    internal required TokenRules Tokens { get; init; }
+
+    /// <summary>Which hosts an HTTP request may name.</summary>
+    internal required HostRules Hosts { get; init; }
+
+    /// <summary>The shape of replies.</summary>
+    internal required ReplyEnvelope Envelope { get; init; }
+
+    internal required TimeProvider Time { get; init; }
+
+    /// <summary>How long things may take.</summary>
+    internal required SessionTimes Times { get; init; }
+
+    /// <summary>Called once a session, when its client has shown who it is.</summary>
+    internal required Action<ClientSession> Authenticated { get; init; }
+
+    /// <summary>The timestamp of <see cref="Time"/> at which a span that begins now has passed.</summary>
+    internal long EndOf(TimeSpan span) =>
+        Time.GetTimestamp() + (long)(span.TotalSeconds * Time.TimestampFrequency);
+}
+
+/// <summary>How long things may take; the documented times unless a test has less patience.</summary>
+internal sealed record SessionTimes
+{
+    /// <summary>From the first byte of a message to its last.</summary>
+    internal TimeSpan Line { get; init; } = ProtocolLimits.LineTime;
+
+    /// <summary>A TLS handshake, from its first byte.</summary>
+    internal TimeSpan Handshake { get; init; } = ProtocolLimits.HandshakeTime;
+
+    /// <summary>The head of an HTTP request, from its first byte.</summary>
+    internal TimeSpan Head { get; init; } = ProtocolLimits.HeadTime;
+
+    /// <summary>From the connection to the first valid token.</summary>
+    internal TimeSpan SilenceBeforeToken { get; init; } = ProtocolLimits.SilenceBeforeToken;
+
+    /// <summary>From our last byte to the client's.</summary>
+    internal TimeSpan Farewell { get; init; } = ProtocolLimits.FarewellTime;
+
+    /// <summary>How often a subscriber that has ended its input is asked whether it is still there.</summary>
+    internal TimeSpan PeerCheck { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often overdue sessions are looked for: how late a deadline may be.</summary>
+    internal TimeSpan Sweep { get; init; } = TimeSpan.FromMilliseconds(500);
+}
