@@ -176,6 +176,10 @@ internal sealed partial class ClientSession : IDisposable
             // printf without \n, then end of input: asked all the same.
             Take(rest);
         }
+        else if (rest.Length > 0)
+        {
+            RefuseLongLine();
+        }
     }
 
     private void RefuseLongLine()

@@ -9,7 +9,7 @@ namespace Backupd.Tests.Support;
 /// <summary>A real server with a real engine, on a free TCP port of the loopback and on a Unix socket.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
-    private static readonly byte[] Secret = Encoding.ASCII.GetBytes("0123456789abcdef0123456789abcdef");
+    public static readonly byte[] Secret = Encoding.ASCII.GetBytes("0123456789abcdef0123456789abcdef");
 
     private readonly TempDirectory _directory = new();
     private readonly StringWriter _log = new();
@@ -20,8 +20,13 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     public TestServer(EngineSettings settings, params ParticipantDefinition[] participants)
+        : this(settings, TimeProvider.System, participants)
     {
-        Engine = new Engine(settings, participants);
+    }
+
+    public TestServer(EngineSettings settings, TimeProvider time, params ParticipantDefinition[] participants)
+    {
+        Engine = new Engine(settings, time, participants);
         Server = new ControlServer(
             new ControlServerOptions
             {
@@ -30,7 +35,7 @@ internal sealed class TestServer : IAsyncDisposable
                 TokenSecret = Secret,
                 Version = "1.2.3",
             },
-            Engine.Supervisor, new EventLog(TextWriter.Synchronized(_log)), TimeProvider.System);
+            Engine.Supervisor, new EventLog(TextWriter.Synchronized(_log)), time);
         Server.Start();
     }
 
