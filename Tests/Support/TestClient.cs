@@ -20,6 +20,9 @@ internal sealed class TestClient : IDisposable
         _token = token;
     }
 
+    /// <summary>What it shows; "" for nothing.</summary>
+    public string Token => _token;
+
     /// <summary>Line ends as the server sent them: the last one.</summary>
     public string LastLineEnd { get; private set; } = "";
 
