@@ -85,6 +85,9 @@ check_tools() {
             need libssl3:arm64 test -e /usr/lib/aarch64-linux-gnu/libssl.so.3
             need qemu-user-static command -v qemu-aarch64-static
             need netcat-openbsd sh -c 'nc -h 2>&1 | grep -q OpenBSD'
+            need socat command -v socat
+            need ncat command -v ncat
+            need python3 command -v python3
             need jq command -v jq
             need zstd command -v zstd
             need sqlite3 command -v sqlite3

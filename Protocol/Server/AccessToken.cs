@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -17,6 +18,14 @@ public sealed record AccessToken(int Id, SessionRole Role, long ExpiresAtUnix, s
     /// <summary>The fewest bytes of a key: as long as the hash, RFC 7518, 3.2.</summary>
     public const int MinSecretBytes = 32;
 
+    // Base64url without padding (RFC 7515, 2) and the dots. The decoder would skip white space and take padding, and
+    // one token would have many spellings.
+    private static readonly SearchValues<byte> Alphabet =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."u8);
+
+    // Two claims of one name: who checked the first may have meant something else than who takes the last.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
     /// <summary>Signs a token.</summary>
     /// <param name="secret">The key, at least <see cref="MinSecretBytes"/> bytes.</param>
     public string Sign(ReadOnlySpan<byte> secret)
@@ -33,7 +42,7 @@ public sealed record AccessToken(int Id, SessionRole Role, long ExpiresAtUnix, s
     {
         int first = token.IndexOf((byte)'.');
         int last = token.LastIndexOf((byte)'.');
-        if (first <= 0 || last <= first)
+        if (first <= 0 || last <= first || token.ContainsAnyExcept(Alphabet))
         {
             return null;
         }
@@ -79,13 +88,15 @@ public sealed record AccessToken(int Id, SessionRole Role, long ExpiresAtUnix, s
 
     private static bool HasAlgorithm(byte[] header)
     {
-        using JsonDocument json = JsonDocument.Parse(header);
-        return json.RootElement.TryGetProperty("alg", out JsonElement algorithm) && algorithm.ValueEquals("HS256"u8);
+        using JsonDocument json = JsonDocument.Parse(header, Strict);
+        // What is marked as critical must be understood (RFC 7515, 4.1.11), and nothing of that is.
+        return json.RootElement.TryGetProperty("alg", out JsonElement algorithm) && algorithm.ValueEquals("HS256"u8)
+            && !json.RootElement.TryGetProperty("crit", out _);
     }
 
     private static AccessToken? ReadClaims(byte[] payload)
     {
-        using JsonDocument json = JsonDocument.Parse(payload);
+        using JsonDocument json = JsonDocument.Parse(payload, Strict);
         JsonElement claims = json.RootElement;
         if (!claims.TryGetProperty("id", out JsonElement id) || !id.TryGetInt32(out int who)
             || !claims.TryGetProperty("role", out JsonElement role) || !role.TryGetInt32(out int number)

@@ -65,10 +65,13 @@ internal sealed partial class ClientSession
         }
         if (_lines.IsTooLong && !_endAfterReply)
         {
-            Refuse(new RequestException(ErrorSymbol.MessageTooLarge, $"a line has at most {_maxMessageBytes} bytes"));
+            RefuseLongLine();
         }
         return ended;
     }
+
+    private void RefuseLongLine() =>
+        Refuse(new RequestException(ErrorSymbol.MessageTooLarge, $"a line has at most {_maxMessageBytes} bytes"));
 
     private void TakeLine(ReadOnlyMemory<byte> line)
     {
@@ -82,9 +85,17 @@ internal sealed partial class ClientSession
     // The input has ended. printf without \n, then end of input: asked all the same.
     private void TakeRest()
     {
-        if (_stage is Stage.Lines or Stage.Unknown && _received.Count > 0 && _received.Count <= _maxMessageBytes)
+        if (_stage is not (Stage.Lines or Stage.Unknown) || _received.Count == 0)
+        {
+            return;
+        }
+        if (_received.Count <= _maxMessageBytes)
         {
             TakeLine(_lines.TakeRest());
+        }
+        else
+        {
+            RefuseLongLine();
         }
     }
 

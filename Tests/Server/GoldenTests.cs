@@ -1,4 +1,3 @@
-using System.Text;
 using Backupd.Backup.Runs;
 using Backupd.Protocol.Contracts;
 using Backupd.Protocol.Server;
@@ -96,7 +95,7 @@ public sealed class GoldenTests
         await using TestServer server = new();
         server.Engine.Supervisor.Progress.Publish(Running);
         using TestClient client = await server.ConnectAsync();
-        await client.SendAsync(client.Line("Subscribe", "{\"chanels\":[\"backup.progress\"]}", "\"s\"") + "\r\n");
+        await GoldenMessage.Send(client, "subscribe");
         await Expect("subscribe-reply.json", client);
         await Expect("event.json", client);
         Assert.AreEqual("\r\n", client.LastLineEnd);
@@ -107,7 +106,7 @@ public sealed class GoldenTests
     {
         await using TestServer server = new();
         await ExpectReply(server, "error-unknown-command.json", "Nope");
-        await ExpectReply(server, "error-not-found.json", "GetBackupRun", "{\"run_id\":\"20260102-030405-000007\"}", "/STORE");
+        await ExpectReply(server, "error-not-found.json", "GetBackupRun", "{\"run_id\":\"20260102-030405-000007\"}");
         await ExpectReply(server, "error-channel.json", "Subscribe", "{\"chanels\":[\"news\"]}");
         await ExpectReply(server, "error-not-running.json", "StopBackupServer");
         using TestClient manager = await server.ConnectAsync(TestServer.Token(SessionRole.Dealer));
@@ -153,7 +152,7 @@ public sealed class GoldenTests
                 new RunVerdict(gone, []),
             ],
             new Backupd.Backup.Store.ChunkTally(3, 4096), default, IsTrashEmptied: false);
-        Compare("prune.json", System.Text.Json.JsonSerializer.Serialize(
+        GoldenMessage.Compare("prune.json", System.Text.Json.JsonSerializer.Serialize(
             PruneBackupRunsReply.From(outcome, isDryRun: true), WireJson.Default.PruneBackupRunsReply));
     }
 
@@ -212,31 +211,23 @@ public sealed class GoldenTests
                 },
             ],
         };
-        Compare("run.json", System.Text.Json.JsonSerializer.Serialize(RunObject.From(run), WireJson.Default.RunObject));
-        Compare(
+        GoldenMessage.Compare("run.json", System.Text.Json.JsonSerializer.Serialize(RunObject.From(run), WireJson.Default.RunObject));
+        GoldenMessage.Compare(
             "run-whole-row.json",
             System.Text.Json.JsonSerializer.Serialize(RunObject.Row(run) with { Pinned = true }, WireJson.Default.RunObject));
-        Compare("run-row.json", System.Text.Json.JsonSerializer.Serialize(RunObject.Summary(run), WireJson.Default.RunObject));
+        GoldenMessage.Compare("run-row.json", System.Text.Json.JsonSerializer.Serialize(RunObject.Summary(run), WireJson.Default.RunObject));
     }
 
     private static RunId Id(string text) => RunId.TryParse(text, out RunId id) ? id : throw new FormatException(text);
 
-    private static async Task ExpectReply(
-        TestServer server, string file, string command, string data = "{}", string storeName = "")
+    private static async Task ExpectReply(TestServer server, string file, string command, string data = "{}")
     {
         using TestClient client = await server.ConnectAsync();
         await client.SendAsync(client.Line(command, data, "\"1\"") + "\r\n");
         string line = await client.ReadLineAsync() ?? "";
         // The one thing that differs from machine to machine is where the store is.
-        Compare(file, storeName.Length > 0 ? line.Replace(server.Engine.Store.Directory, storeName, StringComparison.Ordinal) : line);
+        GoldenMessage.Compare(file, line, (server.Engine.Store.Directory, "/STORE"));
     }
 
-    private static async Task Expect(string file, TestClient client) => Compare(file, await client.ReadLineAsync() ?? "");
-
-    private static void Compare(string file, string actual)
-    {
-        string path = Path.Combine(AppContext.BaseDirectory, "Golden", "protocol-1", file);
-        string expected = File.Exists(path) ? Encoding.UTF8.GetString(File.ReadAllBytes(path)).TrimEnd('\n') : "(no file)";
-        Assert.AreEqual(expected, actual, $"{file} should hold what was sent, if that is what is meant");
-    }
+    private static async Task Expect(string file, TestClient client) => GoldenMessage.Compare(file, await client.ReadLineAsync() ?? "");
 }

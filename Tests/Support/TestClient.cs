@@ -24,6 +24,9 @@ internal sealed partial class TestClient : IDisposable
         _token = token;
     }
 
+    /// <summary>What it shows; "" for nothing.</summary>
+    public string Token => _token;
+
     /// <summary>Line ends as the server sent them: the last one.</summary>
     public string LastLineEnd { get; private set; } = "";
 

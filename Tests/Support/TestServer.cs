@@ -11,7 +11,7 @@ namespace Backupd.Tests.Support;
 /// socket.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
-    private static readonly byte[] Secret = Encoding.ASCII.GetBytes("0123456789abcdef0123456789abcdef");
+    public static readonly byte[] Secret = Encoding.ASCII.GetBytes("0123456789abcdef0123456789abcdef");
 
     private readonly TempDirectory _directory = new();
     private readonly StringWriter _log = new();
@@ -22,20 +22,26 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     public TestServer(EngineSettings settings, params ParticipantDefinition[] participants)
-        : this(settings, o => o, participants)
+        : this(settings, TimeProvider.System, o => o, participants)
+    {
+    }
+
+    public TestServer(EngineSettings settings, TimeProvider time, params ParticipantDefinition[] participants)
+        : this(settings, time, o => o, participants)
     {
     }
 
     public TestServer(
         Func<ControlServerOptions, ControlServerOptions> change, params ParticipantDefinition[] participants)
-        : this(new EngineSettings(), change, participants)
+        : this(new EngineSettings(), TimeProvider.System, change, participants)
     {
     }
 
     private TestServer(
-        EngineSettings settings, Func<ControlServerOptions, ControlServerOptions> change, ParticipantDefinition[] participants)
+        EngineSettings settings, TimeProvider time, Func<ControlServerOptions, ControlServerOptions> change,
+        ParticipantDefinition[] participants)
     {
-        Engine = new Engine(settings, participants);
+        Engine = new Engine(settings, time, participants);
         ControlServerOptions options = new()
         {
             SocketPath = SocketPath,
@@ -46,7 +52,7 @@ internal sealed class TestServer : IAsyncDisposable
             NextRunAtUnix = () => NextRunAtUnix,
         };
         Server = new ControlServer(
-            change(options), Engine.Supervisor, new EventLog(TextWriter.Synchronized(_log)), TimeProvider.System);
+            change(options), Engine.Supervisor, new EventLog(TextWriter.Synchronized(_log)), time);
         Server.Start();
     }
 
