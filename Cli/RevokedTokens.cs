@@ -14,7 +14,7 @@ internal sealed class RevokedTokens
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private RevokedTokens(string path) => Path = path;
+    internal RevokedTokens(string path) => Path = path;
 
     /// <summary>The file.</summary>
     internal string Path { get; }
@@ -40,6 +40,20 @@ internal sealed class RevokedTokens
                 $"that is not the id of a token: 1 to {MaxIdLength} characters, no white space, or a token that has one");
     }
 
+    /// <summary>The ids in the file; none when there is no file.</summary>
+    /// <exception cref="BackupException">Io: it is not known which tokens are good.</exception>
+    internal string[] Read()
+    {
+        try
+        {
+            return File.Exists(Path) ? [.. File.ReadAllLines(Path).Select(l => l.Trim()).Where(l => l.Length > 0)] : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(BackupFault.Io, $"revoked tokens cannot be read: {e.Message}", inner: e);
+        }
+    }
+
     /// <summary>Adds an id, durably.</summary>
     /// <returns>False when it was there already.</returns>
     /// <exception cref="BackupException">Io: the file is as it was.</exception>
@@ -48,7 +62,7 @@ internal sealed class RevokedTokens
         try
         {
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!, OwnerOnly);
-            string[] known = File.Exists(Path) ? File.ReadAllLines(Path) : [];
+            string[] known = Read();
             if (known.Contains(id))
             {
                 return false;

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
@@ -29,17 +30,18 @@ internal sealed class DaemonHost(
             store, configuration.Participants, Settings(configuration), context.Time);
         EngineJournal journal = new(log);
         supervisor.RunEnded += journal.Tell;
-        await using ControlServer server = new(Options(configuration, secret), supervisor, log, context.Time);
+        using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
+        ControlServerOptions options = Options(configuration, secret) with { NextRunAtUnix = () => scheduler.NextRunAtUnix };
+        await using ControlServer server = new(options, supervisor, log, context.Time);
         server.Start();
         Recover(supervisor);
-        using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
         Schedule(scheduler, configuration);
         Announce(configuration, server);
         string Status(DaemonConfiguration current) =>
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
         DaemonReload reload = new(
-            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler), Status);
+            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler, server), Status);
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -79,13 +81,41 @@ internal sealed class DaemonHost(
         SocketPath = configuration.Socket.Length > 0 ? configuration.Socket : null,
         SocketGroup = configuration.Group,
         Tcp = configuration.Tcp,
+        Certificate = Certificate(configuration),
+        AllowPlaintext = configuration.AllowPlaintext,
+        Hosts = configuration.Hosts,
+        Envelope = configuration.IsEnvelopeWrapped ? ReplyEnvelope.Wrapped : ReplyEnvelope.Flat,
+        MaxConnections = configuration.MaxConnections,
+        RevokedTokens = new RevokedTokens(configuration.RevokedTokensFile).Read(),
         TokenSecret = secret,
         Version = context.Version,
     };
 
+    private SslStreamCertificateContext? Certificate(DaemonConfiguration configuration) => configuration.Tcp is null
+        ? null
+        : ServerCertificate.Load(configuration.Tls, context.Places.TlsCertificate, log, context.Time);
+
     // What can change while the daemon runs. DaemonReload names what cannot.
-    private void Apply(DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler)
+    private void Apply(
+        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server)
     {
+        SslStreamCertificateContext? certificate;
+        string[] revoked;
+        try
+        {
+            certificate = Certificate(next);
+            revoked = new RevokedTokens(next.RevokedTokensFile).Read();
+        }
+        catch (BackupException e)
+        {
+            throw new ConfigurationException(e.Message);
+        }
+        // Nothing can be refused from here on.
+        if (certificate is not null && server.CertificateFingerprint is not null)
+        {
+            server.UseCertificate(certificate);
+        }
+        server.RevokeTokens(revoked);
         supervisor.Reconfigure(next.Participants, Settings(next));
         if (_isScheduling)
         {

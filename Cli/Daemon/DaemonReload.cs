@@ -14,13 +14,12 @@ internal sealed class DaemonReload
         ("listen.socket", c => c.Socket),
         ("listen.group", c => c.Group),
         ("listen.tcp", c => c.Tcp?.ToString() ?? ""),
-        ("listen.tls", c => c.Tls.ToString()),
+        ("listen.tls", c => c.Tls.Mode == TlsMode.Off ? "off" : "on"),
         ("listen.allowPlaintext", c => $"{c.AllowPlaintext}"),
         ("listen.maxConnections", c => $"{c.MaxConnections}"),
         ("listen.hosts", c => string.Join(' ', c.Hosts)),
         ("listen.envelope", c => $"{c.IsEnvelopeWrapped}"),
         ("listen.tokenSecretFile", c => c.TokenSecretFile),
-        ("listen.revokedTokensFile", c => c.RevokedTokensFile),
     ];
 
     // Constant after construction.

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup;
+using Backupd.Cli.Configuration;
 using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Daemon;
@@ -22,25 +23,26 @@ internal static class ServerCertificate
     /// <param name="log">Told when a new one takes the place of an old one, which clients may have pinned.</param>
     /// <param name="time">Decides what has expired.</param>
     /// <exception cref="BackupException">It cannot be read or made.</exception>
-    internal static SslStreamCertificateContext? Load(ServerTls tls, string selfMade, EventLog log, TimeProvider time)
+    internal static SslStreamCertificateContext? Load(TlsSetting tls, string selfMade, EventLog log, TimeProvider time)
     {
         try
         {
-            return tls switch
+            return tls.Mode switch
             {
-                ServerTls.Files files => LoadFiles(files, log, time),
-                ServerTls.SelfMade => LoadSelfMade(selfMade, log, time),
-                _ => null,
+                TlsMode.Files => LoadFiles(tls, log, time),
+                TlsMode.Auto => LoadSelfMade(selfMade, log, time),
+                TlsMode.Off => null,
+                _ => throw new ArgumentOutOfRangeException(nameof(tls)),
             };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            string what = tls is ServerTls.Files files ? $"{files.Certificate} with {files.Key}" : selfMade;
+            string what = tls.Mode == TlsMode.Files ? $"{tls.Certificate} with {tls.Key}" : selfMade;
             throw new BackupException(BackupFault.Io, $"the TLS certificate {what} cannot be used: {e.Message}", inner: e);
         }
     }
 
-    private static SslStreamCertificateContext LoadFiles(ServerTls.Files files, EventLog log, TimeProvider time)
+    private static SslStreamCertificateContext LoadFiles(TlsSetting files, EventLog log, TimeProvider time)
     {
         // Administrators give keys to a group on purpose, but never to everybody.
         if ((File.GetUnixFileMode(files.Key) & Others) != 0)

@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup;
+using Backupd.Cli.Configuration;
 using Backupd.Cli.Daemon;
 using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
@@ -68,7 +69,7 @@ public sealed class ServerCertificateTests
         using TempDirectory directory = new();
         string selfMade = directory["made.pem"];
         Load(selfMade, out X509Certificate2 certificate);
-        ServerTls.Files files = new(directory["cert.pem"], directory["key.pem"]);
+        TlsSetting files = new(TlsMode.Files, directory["cert.pem"], directory["key.pem"]);
         File.WriteAllText(files.Certificate, certificate.ExportCertificatePem() + "\n");
         File.WriteAllText(files.Key, certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
         File.SetUnixFileMode(files.Key, UnixFileMode.UserRead);
@@ -87,16 +88,16 @@ public sealed class ServerCertificateTests
 
     [TestMethod]
     public void Off_is_none() =>
-        Assert.IsNull(ServerCertificate.Load(ServerTls.Off, "/nowhere", new EventLog(TextWriter.Null), TimeProvider.System));
+        Assert.IsNull(ServerCertificate.Load(TlsSetting.Off, "/nowhere", new EventLog(TextWriter.Null), TimeProvider.System));
 
-    private static string Refused(ServerTls tls) => Assert.ThrowsExactly<BackupException>(
+    private static string Refused(TlsSetting tls) => Assert.ThrowsExactly<BackupException>(
         () => ServerCertificate.Load(tls, "/nowhere", new EventLog(TextWriter.Null), TimeProvider.System)).Message;
 
     private static string Load(string path, out X509Certificate2 certificate, TimeProvider? time = null)
     {
         using StringWriter log = new();
         certificate = ServerCertificate.Load(
-            ServerTls.Auto, path, new EventLog(log), time ?? TimeProvider.System)!.TargetCertificate;
+            TlsSetting.Auto, path, new EventLog(log), time ?? TimeProvider.System)!.TargetCertificate;
         return log.ToString();
     }
 }
