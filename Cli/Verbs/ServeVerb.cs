@@ -52,8 +52,9 @@ internal static class ServeVerb
             Version = context.Version,
         };
         await using ControlServer server = new(serverOptions, supervisor, log, context.Time);
-        server.Start();
+        // First, so that whoever connects at once finds a run that was interrupted where it belongs.
         Recover(supervisor, log);
+        server.Start();
         Announce(configuration, server, log, context);
         await Task.WhenAny(server.Completion, Signalled(interrupts.Token));
         if (server.Completion.IsFaulted)
