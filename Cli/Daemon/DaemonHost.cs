@@ -33,8 +33,9 @@ internal sealed class DaemonHost(
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
         ControlServerOptions options = Options(configuration, secret) with { NextRunAtUnix = () => scheduler.NextRunAtUnix };
         await using ControlServer server = new(options, supervisor, log, context.Time);
-        server.Start();
+        // First, so that whoever connects at once finds a run that was interrupted where it belongs.
         Recover(supervisor);
+        server.Start();
         Schedule(scheduler, configuration);
         Announce(configuration, server);
         string Status(DaemonConfiguration current) =>

@@ -35,13 +35,13 @@ internal sealed class EngineJournal(EventLog log)
         string text = $"schedule \"{outcome.Schedule.Cron}\" of {slot}: {outcome.Detail}";
         switch (outcome)
         {
-            case { Result: ScheduleResult.Started or ScheduleResult.Covered or ScheduleResult.SkippedMaintenance }:
+            case { Fate: SlotFate.Started or SlotFate.Covered or SlotFate.SkippedMaintenance }:
                 log.Info(text, outcome.Run?.Id.ToString() ?? "");
                 break;
-            case { Result: ScheduleResult.SkippedBusy or ScheduleResult.Missed or ScheduleResult.ClockSetBack }:
+            case { Fate: SlotFate.SkippedBusy or SlotFate.Missed or SlotFate.ClockSetBack }:
                 log.Warning(text);
                 break;
-            case { Result: ScheduleResult.NotStarted }:
+            case { Fate: SlotFate.NotStarted }:
                 log.Error(text);
                 break;
             default:

@@ -36,6 +36,10 @@ public sealed record ControlServerOptions
     /// <summary>The program's version, told by GetServerInfo.</summary>
     public required string Version { get; init; }
 
+    /// <summary>Unix seconds of the next scheduled run, 0 for none; asked by each GetServerInfo, from any thread, and
+    /// must not block.</summary>
+    public Func<long> NextRunAtUnix { get; init; } = static () => 0;
+
     /// <summary>Connections in all, 1 to 20,000.</summary>
     public int MaxConnections { get; init; } = ProtocolLimits.MaxConnections;
 
