@@ -29,10 +29,12 @@ internal sealed class DaemonHost(
             store, configuration.Participants, Settings(configuration), context.Time);
         EngineJournal journal = new(log);
         supervisor.RunEnded += journal.Tell;
-        await using ControlServer server = new(Options(configuration, secret), supervisor, log, context.Time);
+        using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
+        await using ControlServer server = new(
+            Options(configuration, secret) with { NextRunAtUnix = () => scheduler.NextRunAtUnix }, supervisor, log,
+            context.Time);
         server.Start();
         Recover(supervisor);
-        using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
         Schedule(scheduler, configuration);
         Announce(configuration, server);
         string Status(DaemonConfiguration current) =>
