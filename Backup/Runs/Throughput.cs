@@ -31,7 +31,8 @@ internal sealed class Throughput
     internal long? BytesPerSecond()
     {
         TakeSample();
-        Sample first = _samples.First(s => _time.GetElapsedTime(s.At) <= SpeedWindow || s.At == _last.At);
+        // Measured from the sample that was just taken: the process may be stopped for a while at any line.
+        Sample first = _samples.First(s => _time.GetElapsedTime(s.At, _last.At) <= SpeedWindow);
         double seconds = _time.GetElapsedTime(first.At, _last.At).TotalSeconds;
         return seconds < 0.2 ? null : (long)((_last.Bytes - first.Bytes) / seconds);
     }

@@ -52,6 +52,7 @@ public sealed class SchedulerTests
         using Gate gate = new();
         using Stage stage = new(gate.Participant("gate"));
         using Scheduler scheduler = stage.Begin(Nightly);
+        await stage.MoveTo(Night.AddMinutes(-1));
         StartedRun manual = stage.Engine.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
         await gate.Entered();
         await stage.MoveTo(Night.AddSeconds(1));

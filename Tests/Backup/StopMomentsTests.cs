@@ -9,7 +9,7 @@ namespace Backupd.Tests.Backup;
 [TestClass]
 public sealed class StopMomentsTests
 {
-    private const int Moments = 40;
+    private const int Moments = 30;
     private static readonly RunRequest Manual = new(RunTrigger.Manual, []);
 
     [TestMethod]
@@ -18,7 +18,7 @@ public sealed class StopMomentsTests
     public async Task A_run_that_is_stopped_at_any_moment_ends_so_and_leaves_the_runs_before_and_after_it_whole(bool timeout, int seed)
     {
         using TempDirectory source = new();
-        new TreeBuilder(seed).Fill(source["t"], 25, 100_000);
+        new TreeBuilder(seed).Fill(source["t"], 12, 40_000);
         await Shell.Ok("sqlite3", source.Write("dir/app.db", ""), "create table t(x); insert into t values ('row');");
         CountingClock clock = new();
         EngineSettings settings = new() { Keep = new RetentionPolicy { Last = 3 }, Timeout = TimeSpan.FromHours(6) };
