@@ -79,7 +79,7 @@ public sealed class DaemonTrustTests
     {
         using TcpListener listener = new(IPAddress.Loopback, 0);
         listener.Start();
-        Task<int> heard = HearAsync(listener);
+        Task<int> heard = HearAsync(listener.AcceptSocketAsync(CancellationToken.None).AsTask());
         DaemonAddress address = DaemonAddress.TryParse($"tls:127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}")!;
         NoDaemonException e = await Assert.ThrowsExactlyAsync<NoDaemonException>(
             () => DaemonClient.ConnectAsync(address, "secret", new string('1', 64), CancellationToken.None));
@@ -87,9 +87,9 @@ public sealed class DaemonTrustTests
         Assert.AreEqual(0, await Deadline.Of(heard, "the daemon's side to end"), "bytes after the handshake");
     }
 
-    private static async Task<int> HearAsync(TcpListener listener)
+    private static async Task<int> HearAsync(Task<Socket> accepting)
     {
-        using Socket socket = await listener.AcceptSocketAsync(CancellationToken.None);
+        using Socket socket = await accepting;
         await using SslStream tls = new(new NetworkStream(socket));
         try
         {

@@ -147,7 +147,7 @@ public sealed class WebSocketReaderTests
                     events.Add($"close {(int)reader.Status}");
                     return (events, WebSocketStatus.None);
                 }
-                string word = found switch { WebSocketEvent.Message => "text", WebSocketEvent.Ping => "ping", _ => "pong" };
+                string word = found == WebSocketEvent.Message ? "text" : found == WebSocketEvent.Ping ? "ping" : "pong";
                 events.Add($"{word} {Encoding.UTF8.GetString(payload.Span)}");
             }
         }

@@ -41,7 +41,7 @@ public sealed class TlsTests
             RemoteCertificateValidationCallback = (_, certificate, _, _) =>
             {
                 shown = certificate!.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256);
-                return true;
+                return certificate.Subject == TestCertificate.Subject;
             },
         };
         await Deadline.Of(tls.AuthenticateAsClientAsync(options, CancellationToken.None), "the handshake");

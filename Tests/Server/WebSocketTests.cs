@@ -193,7 +193,8 @@ public sealed class WebSocketTests
     {
         await using TestServer server = new(Good);
         using ClientWebSocket socket = new();
-        socket.Options.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+        socket.Options.RemoteCertificateValidationCallback =
+            (_, certificate, _, _) => certificate?.Subject == TestCertificate.Subject;
         Uri uri = new($"{scheme}://127.0.0.1:{server.Server.TcpEndPoint!.Port}/ws");
         await Deadline.Of(socket.ConnectAsync(uri, CancellationToken.None), "the upgrade");
         await SendAsync(socket, $"{{\"authorization\":\"{TestServer.Token()}\"}}");

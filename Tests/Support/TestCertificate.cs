@@ -8,13 +8,15 @@ namespace Backupd.Tests.Support;
 /// <summary>A certificate for localhost that nobody vouches for.</summary>
 internal static class TestCertificate
 {
+    public const string Subject = "CN=test";
+
     /// <summary>One for all tests: making one takes time.</summary>
     public static SslStreamCertificateContext Context { get; } = Make();
 
     public static SslStreamCertificateContext Make()
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=test", key, HashAlgorithmName.SHA256);
+        CertificateRequest request = new(Subject, key, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder names = new();
         names.AddDnsName("localhost");
         names.AddIpAddress(IPAddress.Loopback);

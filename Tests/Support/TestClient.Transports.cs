@@ -39,14 +39,14 @@ internal sealed partial class TestClient
         return frame;
     }
 
-    /// <summary>Shakes hands, whatever the certificate.</summary>
+    /// <summary>Shakes hands with a server that shows a certificate of tests.</summary>
     public async Task StartTlsAsync()
     {
         _tls = new SslStream(new NetworkStream(_socket, ownsSocket: false));
         SslClientAuthenticationOptions options = new()
         {
             TargetHost = "localhost",
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+            RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate?.Subject == TestCertificate.Subject,
         };
         await Deadline.Of(_tls.AuthenticateAsClientAsync(options, CancellationToken.None), "the TLS handshake");
     }
