@@ -14,14 +14,18 @@ internal static class ReplyWriter
     /// <summary>A reply whose payload is a JSON object already.</summary>
     internal static byte[] Reply(Request request, ReadOnlySpan<byte> payload)
     {
-        bool hasId = request.ExtId.Length > 0;
-        if (request.Envelope == ReplyEnvelope.Wrapped)
-        {
-            return hasId
-                ? [.. "{\"extID\":"u8, .. request.ExtId, .. ",\"status\":200,\"data\":"u8, .. payload, (byte)'}']
-                : [.. "{\"status\":200,\"data\":"u8, .. payload, (byte)'}'];
-        }
-        return hasId ? [.. "{\"extID\":"u8, .. request.ExtId, (byte)',', .. payload[1..]] : payload.ToArray();
+        Pieces pieces = new(request, payload);
+        byte[] reply = new byte[pieces.Length];
+        pieces.CopyTo(reply);
+        return reply;
+    }
+
+    /// <summary>The same to the end of a buffer.</summary>
+    internal static void Write(IBufferWriter<byte> output, Request request, ReadOnlySpan<byte> payload)
+    {
+        Pieces pieces = new(request, payload);
+        pieces.CopyTo(output.GetSpan(pieces.Length));
+        output.Advance(pieces.Length);
     }
 
     /// <summary>An error reply.</summary>
@@ -49,5 +53,46 @@ internal static class ReplyWriter
         writer.WriteEndObject();
         writer.Flush();
         return buffer.WrittenSpan.ToArray();
+    }
+
+    // Copied piece by piece: a collection expression copies spans byte by byte, which took a sixth of a poll's time.
+    private readonly ref struct Pieces
+    {
+        private readonly ReadOnlySpan<byte> _start;
+        private readonly ReadOnlySpan<byte> _extId;
+        private readonly ReadOnlySpan<byte> _middle;
+        private readonly ReadOnlySpan<byte> _payload;
+        private readonly ReadOnlySpan<byte> _end;
+
+        internal Pieces(Request request, ReadOnlySpan<byte> payload)
+        {
+            _extId = request.ExtId;
+            _payload = payload;
+            bool hasId = !_extId.IsEmpty;
+            if (request.Envelope == ReplyEnvelope.Wrapped)
+            {
+                _start = hasId ? "{\"extID\":"u8 : "{"u8;
+                _middle = hasId ? ",\"status\":200,\"data\":"u8 : "\"status\":200,\"data\":"u8;
+                _end = "}"u8;
+            }
+            else if (hasId)
+            {
+                _start = "{\"extID\":"u8;
+                // In the place of the payload's brace.
+                _middle = ","u8;
+                _payload = payload[1..];
+            }
+        }
+
+        internal int Length => _start.Length + _extId.Length + _middle.Length + _payload.Length + _end.Length;
+
+        internal void CopyTo(Span<byte> to)
+        {
+            _start.CopyTo(to);
+            _extId.CopyTo(to = to[_start.Length..]);
+            _middle.CopyTo(to = to[_extId.Length..]);
+            _payload.CopyTo(to = to[_middle.Length..]);
+            _end.CopyTo(to[_payload.Length..]);
+        }
     }
 }

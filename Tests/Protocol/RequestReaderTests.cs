@@ -121,20 +121,6 @@ public sealed class RequestReaderTests
         Assert.AreEqual("4711", Encoding.UTF8.GetString(request.ExtId));
     }
 
-    [TestMethod]
-    public void A_large_token_or_ext_id_is_not_kept_for_the_next_request()
-    {
-        Request request = new();
-        string large = new('a', 100_000);
-        RequestReader.Read(Encoding.UTF8.GetBytes($$"""{"extID":"{{large}}","__token":"{{large}}"}"""), request);
-        Assert.HasCount(100_002, request.ExtId.ToArray());
-        Assert.HasCount(100_000, request.Token.ToArray());
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        RequestReader.Read(Encoding.UTF8.GetBytes(Poll), request);
-        Assert.IsGreaterThan(16, GC.GetAllocatedBytesForCurrentThread() - before, "new buffers were made");
-        Assert.AreEqual("eyJh.eyJp-_Q.c2ln", Encoding.UTF8.GetString(request.Token));
-    }
-
     private static Gen<string> Any(params string[] texts) => Gen.Int[0, texts.Length - 1].Select(i => texts[i]);
 
     private static string Text(Request request) =>
