@@ -46,6 +46,12 @@ internal sealed class DaemonTrust
                     TargetHost = address.Host,
                     EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
                     RemoteCertificateValidationCallback = (_, certificate, _, errors) => Believes(certificate, errors),
+                    // Nothing is fetched from elsewhere to check a certificate; Trimming.xml leaves out what would do it.
+                    CertificateChainPolicy = new X509ChainPolicy
+                    {
+                        DisableCertificateDownloads = true,
+                        RevocationMode = X509RevocationMode.NoCheck,
+                    },
                 },
                 limit.Token);
             return tls;

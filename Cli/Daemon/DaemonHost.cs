@@ -1,4 +1,3 @@
-using System.Net.Security;
 using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
@@ -92,7 +91,7 @@ internal sealed class DaemonHost(
         Version = context.Version,
     };
 
-    private SslStreamCertificateContext? Certificate(DaemonConfiguration configuration) => configuration.Tcp is null
+    private TlsIdentity? Certificate(DaemonConfiguration configuration) => configuration.Tcp is null
         ? null
         : ServerCertificate.Load(configuration.Tls, context.Places.TlsCertificate, log, context.Time);
 
@@ -100,7 +99,7 @@ internal sealed class DaemonHost(
     private void Apply(
         DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server)
     {
-        SslStreamCertificateContext? certificate;
+        TlsIdentity? certificate;
         string[] revoked;
         try
         {

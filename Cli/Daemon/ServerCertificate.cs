@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup;
@@ -23,7 +22,7 @@ internal static class ServerCertificate
     /// <param name="log">Told when a new one takes the place of an old one, which clients may have pinned.</param>
     /// <param name="time">Decides what has expired.</param>
     /// <exception cref="BackupException">It cannot be read or made.</exception>
-    internal static SslStreamCertificateContext? Load(TlsSetting tls, string selfMade, EventLog log, TimeProvider time)
+    internal static TlsIdentity? Load(TlsSetting tls, string selfMade, EventLog log, TimeProvider time)
     {
         try
         {
@@ -42,7 +41,7 @@ internal static class ServerCertificate
         }
     }
 
-    private static SslStreamCertificateContext LoadFiles(TlsSetting files, EventLog log, TimeProvider time)
+    private static TlsIdentity LoadFiles(TlsSetting files, EventLog log, TimeProvider time)
     {
         // Administrators give keys to a group on purpose, but never to everybody.
         if ((File.GetUnixFileMode(files.Key) & Others) != 0)
@@ -59,10 +58,10 @@ internal static class ServerCertificate
             log.Warning($"the TLS certificate {files.Certificate} has expired: {certificate.NotAfter.ToUniversalTime():u}");
         }
         chain.RemoveAt(0);
-        return SslStreamCertificateContext.Create(certificate, chain, offline: true);
+        return new TlsIdentity(certificate, chain);
     }
 
-    private static SslStreamCertificateContext LoadSelfMade(string path, EventLog log, TimeProvider time)
+    private static TlsIdentity LoadSelfMade(string path, EventLog log, TimeProvider time)
     {
         X509Certificate2? certificate = null;
         if (File.Exists(path))
@@ -80,7 +79,7 @@ internal static class ServerCertificate
             certificate = X509Certificate2.CreateFromPemFile(path);
 #pragma warning restore CA2000
         }
-        return SslStreamCertificateContext.Create(certificate, null, offline: true);
+        return new TlsIdentity(certificate, []);
     }
 
     private static X509Certificate2? TryLoadSelfMade(string path, TimeProvider time, out string problem)

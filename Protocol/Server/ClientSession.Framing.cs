@@ -19,7 +19,7 @@ internal sealed partial class ClientSession
         if (isTls is true)
         {
             Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Handshake));
-            await _connection.StartTlsAsync(_origin.Tls);
+            await _connection.StartTlsAsync(await _origin.Tls.OptionsAsync());
             Volatile.Write(ref _messageEnds, 0);
         }
         else if (isTls is false && !_origin.TakesPlain)

@@ -1,9 +1,5 @@
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Authentication;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup;
 using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
@@ -29,7 +25,7 @@ public sealed class ControlServer : IAsyncDisposable
     private uint? _group;
 
     // Read for each connection; null without TLS.
-    private volatile SslServerAuthenticationOptions? _tls;
+    private volatile TlsIdentity? _tls;
 
     /// <summary>Makes a server that does not listen yet.</summary>
     public ControlServer(
@@ -58,7 +54,7 @@ public sealed class ControlServer : IAsyncDisposable
     public IPEndPoint? TcpEndPoint { get; private set; }
 
     /// <summary>SHA-256 of the certificate's DER bytes in lower hex, which clients pin; null without TLS.</summary>
-    public string? CertificateFingerprint { get; private set; }
+    public string? CertificateFingerprint => _tls?.Fingerprint;
 
     /// <summary>How many sessions are open.</summary>
     internal int SessionCount => _sessions.Count;
@@ -68,22 +64,15 @@ public sealed class ControlServer : IAsyncDisposable
 
     /// <summary>Speaks TLS with this certificate from the next connection on; open ones keep theirs. Also for a server that
     /// spoke none.</summary>
-    public void UseCertificate(SslStreamCertificateContext certificate)
+    public void UseCertificate(TlsIdentity certificate)
     {
-        _tls = new SslServerAuthenticationOptions
+        if (certificate.Fingerprint != CertificateFingerprint)
         {
-            ServerCertificateContext = certificate,
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            AllowRenegotiation = false,
-        };
-        X509Certificate2 shown = certificate.TargetCertificate;
-        string fingerprint = shown.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
-        if (fingerprint != CertificateFingerprint)
-        {
-            CertificateFingerprint = fingerprint;
             _context.Log.Info(
-                $"TLS certificate: SHA-256 {fingerprint}, valid until {shown.NotAfter.ToUniversalTime():u}");
+                $"TLS certificate: SHA-256 {certificate.Fingerprint}, "
+                + $"valid until {certificate.Certificate.NotAfter.ToUniversalTime():u}");
         }
+        _tls = certificate;
     }
 
     /// <summary>Puts another set of revoked tokens in place of the one before. Sessions notice at their next message.</summary>

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Security;
 
 namespace Backupd.Protocol.Server;
 
@@ -16,7 +15,7 @@ public sealed record ControlServerOptions
     public IPEndPoint? Tcp { get; init; }
 
     /// <summary>The certificate that TLS is spoken with on the TCP address; null for no TLS.</summary>
-    public SslStreamCertificateContext? Certificate { get; init; }
+    public TlsIdentity? Certificate { get; init; }
 
     /// <summary>Takes bytes without TLS on an address that is not a loopback one.</summary>
     public bool AllowPlaintext { get; init; }

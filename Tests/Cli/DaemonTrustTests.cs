@@ -94,7 +94,7 @@ public sealed class DaemonTrustTests
         try
         {
             await tls.AuthenticateAsServerAsync(
-                new SslServerAuthenticationOptions { ServerCertificateContext = TestCertificate.Context }, CancellationToken.None);
+                new SslServerAuthenticationOptions { ServerCertificate = TestCertificate.Identity.Certificate }, CancellationToken.None);
             return await tls.ReadAsync(new byte[100], CancellationToken.None);
         }
         catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)

@@ -73,9 +73,9 @@ public sealed class ServerCertificateTests
         File.WriteAllText(files.Certificate, certificate.ExportCertificatePem() + "\n");
         File.WriteAllText(files.Key, certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
         File.SetUnixFileMode(files.Key, UnixFileMode.UserRead);
-        SslStreamCertificateContext loaded = ServerCertificate.Load(
+        TlsIdentity loaded = ServerCertificate.Load(
             files, directory["unused"], new EventLog(TextWriter.Null), TimeProvider.System)!;
-        Assert.AreEqual(certificate.Thumbprint, loaded.TargetCertificate.Thumbprint);
+        Assert.AreEqual(certificate.Thumbprint, loaded.Certificate.Thumbprint);
         Assert.IsFalse(File.Exists(directory["unused"]));
         File.SetUnixFileMode(files.Key, UnixFileMode.UserRead | UnixFileMode.OtherRead);
         Assert.Contains("read by everybody", Refused(files));
@@ -97,7 +97,7 @@ public sealed class ServerCertificateTests
     {
         using StringWriter log = new();
         certificate = ServerCertificate.Load(
-            TlsSetting.Auto, path, new EventLog(log), time ?? TimeProvider.System)!.TargetCertificate;
+            TlsSetting.Auto, path, new EventLog(log), time ?? TimeProvider.System)!.Certificate;
         return log.ToString();
     }
 }

@@ -107,7 +107,7 @@ public sealed class TlsTests
         await using TestServer server = new();
         using TestClient old = await server.ConnectAsync(Way.Tls);
         string before = server.Server.CertificateFingerprint!;
-        SslStreamCertificateContext next = TestCertificate.Make();
+        TlsIdentity next = TestCertificate.Make();
         server.Server.UseCertificate(next);
         Assert.AreEqual(TestCertificate.Fingerprint(next), server.Server.CertificateFingerprint);
         Assert.AreNotEqual(before, server.Server.CertificateFingerprint);

@@ -1,7 +1,7 @@
 using System.Net;
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Backupd.Protocol.Server;
 
 namespace Backupd.Tests.Support;
 
@@ -11,9 +11,9 @@ internal static class TestCertificate
     public const string Subject = "CN=test";
 
     /// <summary>One for all tests: making one takes time.</summary>
-    public static SslStreamCertificateContext Context { get; } = Make();
+    public static TlsIdentity Identity { get; } = Make();
 
-    public static SslStreamCertificateContext Make()
+    public static TlsIdentity Make()
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         CertificateRequest request = new(Subject, key, HashAlgorithmName.SHA256);
@@ -23,9 +23,9 @@ internal static class TestCertificate
         request.CertificateExtensions.Add(names.Build());
         X509Certificate2 certificate = request.CreateSelfSigned(
             DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        return SslStreamCertificateContext.Create(certificate, null, offline: true);
+        return new TlsIdentity(certificate, []);
     }
 
-    public static string Fingerprint(SslStreamCertificateContext context) =>
-        Convert.ToHexStringLower(SHA256.HashData(context.TargetCertificate.RawData));
+    public static string Fingerprint(TlsIdentity identity) =>
+        Convert.ToHexStringLower(SHA256.HashData(identity.Certificate.RawData));
 }

@@ -48,7 +48,7 @@ internal sealed class TestServer : IAsyncDisposable
             Tcp = new IPEndPoint(IPAddress.Loopback, 0),
             TokenSecret = Secret,
             Version = "1.2.3",
-            Certificate = TestCertificate.Context,
+            Certificate = TestCertificate.Identity,
             NextRunAtUnix = () => NextRunAtUnix,
         };
         Server = new ControlServer(
