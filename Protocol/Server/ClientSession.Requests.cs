@@ -5,8 +5,17 @@ internal sealed partial class ClientSession
 {
     private void Take(ReadOnlyMemory<byte> message)
     {
-        Request request = RequestReader.Read(message.Span);
+        Request request = _spare ?? new Request();
+        _spare = null;
+        RequestReader.Read(message.Span, request);
         request.Envelope = _context.Envelope;
+        // Only this loop begins work, so none begins meanwhile.
+        if (!_isWorking && request is { Command: nameof(WireCommand.GetBackupProgress), Problem: null })
+        {
+            Poll(request);
+            _spare = request;
+            return;
+        }
         lock (_requests)
         {
             if (_isWorking)
@@ -29,6 +38,20 @@ internal sealed partial class ClientSession
         }
         // Runs to its end here when the answer is at hand.
         _work = WorkAsync(request);
+    }
+
+    // Nothing to wait for and nothing to make: the snapshot's bytes go from where they are kept to where they are sent.
+    private void Poll(Request request)
+    {
+        try
+        {
+            Check(request);
+            _output.Append(request, _context.Feed.PolledObject().Span);
+        }
+        catch (RequestException e)
+        {
+            _output.Append(ReplyWriter.Error(request, e), ReplyOrder.Any);
+        }
     }
 
     private async Task WorkAsync(Request first)

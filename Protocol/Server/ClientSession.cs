@@ -21,8 +21,11 @@ internal sealed partial class ClientSession : IDisposable
     // Guards the three below: the receive loop and the end of a long request meet there.
     private readonly Lock _requests = new();
     private Queue<Request>? _waiting;
-    private bool _isWorking;
+    private volatile bool _isWorking;
     private Task _work = Task.CompletedTask;
+
+    // For the next poll, when the last one was answered at once; of the receive loop alone.
+    private Request? _spare;
 
     private Task? _pump;
 

@@ -24,14 +24,17 @@ internal sealed class OutputBuffer
     internal ReadOnlyMemory<byte> Written => _array.AsMemory(0, Count);
 
     /// <summary>Appends bytes.</summary>
-    internal void Write(ReadOnlySpan<byte> bytes)
+    internal void Write(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Extend(bytes.Length));
+
+    /// <summary>Appends so many bytes, which the caller fills in.</summary>
+    internal Span<byte> Extend(int count)
     {
-        if (bytes.Length > _array.Length - Count)
+        if (count > _array.Length - Count)
         {
-            Grow(bytes.Length);
+            Grow(count);
         }
-        bytes.CopyTo(_array.AsSpan(Count));
-        Count += bytes.Length;
+        Count += count;
+        return _array.AsSpan(Count - count, count);
     }
 
     /// <summary>Empties it and gives the array back.</summary>

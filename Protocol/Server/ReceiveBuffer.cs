@@ -14,10 +14,17 @@ internal sealed class ReceiveBuffer : IDisposable
     // Sixteen requests with tokens fit: what comes in one segment is received at once.
     private const int BusyBytes = 16 * 1024;
 
+    // So many sessions may wait in a large array for the next batch of requests, 2 MiB in all: without the first receive into
+    // the small one, a batch costs one system call less. Those beyond wait in their small one.
+    private const int MaxWaitingLarge = 128;
+
+    private static int _waitingLarge;
+
     private readonly byte[] _idle = new byte[IdleBytes];
     private byte[] _array;
     private int _start;
     private int _end;
+    private bool _isWaitingLarge;
 
     internal ReceiveBuffer() => _array = _idle;
 
@@ -37,7 +44,7 @@ internal sealed class ReceiveBuffer : IDisposable
         int count = Count;
         if (count == 0 && !WasFilled)
         {
-            MoveTo(_idle);
+            WaitIn(_end > IdleBytes && _array != _idle);
         }
         else if (count == _array.Length || (WasFilled && _array == _idle))
         {
@@ -64,7 +71,26 @@ internal sealed class ReceiveBuffer : IDisposable
     public void Dispose()
     {
         _start = _end;
-        MoveTo(_idle);
+        WaitIn(large: false);
+    }
+
+    // Empty. The last bytes that came tell how many are to be expected next.
+    private void WaitIn(bool large)
+    {
+        if (_isWaitingLarge && !large)
+        {
+            _isWaitingLarge = false;
+            Interlocked.Decrement(ref _waitingLarge);
+        }
+        else if (large && !_isWaitingLarge)
+        {
+            _isWaitingLarge = Interlocked.Increment(ref _waitingLarge) <= MaxWaitingLarge;
+            if (!_isWaitingLarge)
+            {
+                Interlocked.Decrement(ref _waitingLarge);
+            }
+        }
+        MoveTo(_isWaitingLarge ? _array : _idle);
     }
 
     private void MoveTo(byte[] array)

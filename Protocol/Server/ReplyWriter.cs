@@ -21,11 +21,10 @@ internal static class ReplyWriter
     }
 
     /// <summary>The same to the end of a buffer.</summary>
-    internal static void Write(IBufferWriter<byte> output, Request request, ReadOnlySpan<byte> payload)
+    internal static void Write(OutputBuffer output, Request request, ReadOnlySpan<byte> payload)
     {
         Pieces pieces = new(request, payload);
-        pieces.CopyTo(output.GetSpan(pieces.Length));
-        output.Advance(pieces.Length);
+        pieces.CopyTo(output.Extend(pieces.Length));
     }
 
     /// <summary>An error reply.</summary>

@@ -136,6 +136,25 @@ internal sealed class SessionOutput
         }
     }
 
+    /// <summary>Appends a reply whose payload is a JSON object already, without a copy of it in between.</summary>
+    internal void Append(Request request, ReadOnlySpan<byte> payload)
+    {
+        lock (_lock)
+        {
+            if (_isComplete)
+            {
+                return;
+            }
+            if (_framing == Framing.Frames)
+            {
+                AppendLine(ReplyWriter.Reply(request, payload));
+                return;
+            }
+            ReplyWriter.Write(_filling, request, payload);
+            EndLine();
+        }
+    }
+
     /// <summary>Appends progress unless earlier bytes still wait for the client: then it is the sender's turn when they
     /// are gone, with what is newest then. False when the client is too far behind to be kept.</summary>
     internal bool AppendProgress()
@@ -309,12 +328,14 @@ internal sealed class SessionOutput
                 break;
             case Framing.Lines or Framing.BareLines:
                 _filling.Write(line);
-                _filling.Write(_framing == Framing.BareLines ? "\n"u8 : "\r\n"u8);
+                EndLine();
                 break;
             default:
                 throw new InvalidOperationException($"{_framing} is no framing");
         }
     }
+
+    private void EndLine() => _filling.Write(_framing == Framing.BareLines ? "\n"u8 : "\r\n"u8);
 
     private enum Framing
     {
