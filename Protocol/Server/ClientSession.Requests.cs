@@ -114,7 +114,12 @@ internal sealed partial class ClientSession
         _output.Append(reply, order);
         if (order == ReplyOrder.BeginsSubscription)
         {
-            _pump ??= PumpAsync();
+            _context.Broadcast.Add(this);
+            PushProgress();
+        }
+        else if (order == ReplyOrder.EndsSubscription)
+        {
+            _context.Broadcast.Remove(this);
         }
     }
 

@@ -27,8 +27,6 @@ internal sealed partial class ClientSession : IDisposable
     // For the next poll, when the last one was answered at once; of the receive loop alone.
     private Request? _spare;
 
-    private Task? _pump;
-
     // Owned by the receive loop; the reader of frames is set when the connection has become a WebSocket.
     private Stage _stage;
     private WebSocketReader? _frames;
@@ -101,7 +99,7 @@ internal sealed partial class ClientSession : IDisposable
         {
             Close();
             await _work;
-            await (_pump ?? Task.CompletedTask);
+            _context.Broadcast.Remove(this);
             await _output.IdleAsync();
         }
     }
@@ -188,22 +186,17 @@ internal sealed partial class ClientSession : IDisposable
         }
     }
 
-    /// <summary>Sends progress as it comes. Never waits for the client: a send that is on takes the newest when it is
+    /// <summary>Sends the newest progress to a subscriber, and never waits for the client: a send that is on takes it when it is
     /// done.</summary>
-    private async Task PumpAsync()
+    internal void PushProgress()
     {
-        while (!_closed.Task.IsCompleted && !_output.IsBroken)
+        if (_output.AppendProgress())
         {
-            Task changed = _context.Feed.Current.Changed;
-            if (!_output.AppendProgress())
-            {
-                _context.Log.Warning("a subscriber that does not read was disconnected");
-                Close();
-                return;
-            }
             _output.BeginFlush();
-            await Task.WhenAny(changed, _closed.Task);
+            return;
         }
+        _context.Log.Warning("a subscriber that does not read was disconnected");
+        Close();
     }
 
     // The client has said all it has to say (or was told to go): what it asked is finished and sent.

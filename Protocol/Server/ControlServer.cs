@@ -22,6 +22,8 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _acceptingEnds = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _broadcastEnds = new();
+    private Task _broadcasting = Task.CompletedTask;
     private uint? _group;
 
     // Read for each connection; null without TLS.
@@ -40,6 +42,7 @@ public sealed class ControlServer : IAsyncDisposable
             Dispatcher = new CommandDispatcher(
                 supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token),
             Feed = feed,
+            Broadcast = new ProgressBroadcast(feed, time),
             Log = log,
             Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
             Hosts = new HostRules(options.Hosts),
@@ -102,6 +105,7 @@ public sealed class ControlServer : IAsyncDisposable
             _group = Accounts.GroupId(_options.SocketGroup) ?? throw new BackupException(
                 BackupFault.InputInvalid, $"there is no group named {_options.SocketGroup}");
         }
+        _broadcasting = _context.Broadcast.RunAsync(_broadcastEnds.Token);
         if (_options.SocketPath is string path)
         {
             Listen(UnixListener.Open(path, _group), isLocal: true);
@@ -138,6 +142,8 @@ public sealed class ControlServer : IAsyncDisposable
         await StopAcceptingAsync();
         await _stopping.CancelAsync();
         await _sessions.EndAsync(EndPause);
+        await _broadcastEnds.CancelAsync();
+        await _broadcasting;
         _completion.TrySetResult();
     }
 
@@ -148,6 +154,7 @@ public sealed class ControlServer : IAsyncDisposable
         _sessions.Dispose();
         _acceptingEnds.Dispose();
         _stopping.Dispose();
+        _broadcastEnds.Dispose();
     }
 
     private Socket OpenTcp(IPEndPoint address)

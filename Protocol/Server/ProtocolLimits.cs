@@ -34,6 +34,10 @@ public static class ProtocolLimits
     /// never queued.</summary>
     public const int MaxQueuedEventBytes = 1024 * 1024;
 
+    /// <summary>2,000 events of progress a second to all subscribers together: some 2 % of a processor. Up to 200 subscribers get
+    /// every change that the runner tells, 1,000 of them two a second.</summary>
+    public const double EventsPerSecond = 2000;
+
     /// <summary>64 KiB of replies may wait for a slow reader before its next request waits too.</summary>
     public const int MaxQueuedReplyBytes = 64 * 1024;
 

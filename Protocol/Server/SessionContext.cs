@@ -9,6 +9,9 @@ internal sealed record SessionContext
 
     internal required ProgressFeed Feed { get; init; }
 
+    /// <summary>Who tells subscribed sessions of progress.</summary>
+    internal required ProgressBroadcast Broadcast { get; init; }
+
     internal required EventLog Log { get; init; }
 
     /// <summary>Which tokens are good.</summary>

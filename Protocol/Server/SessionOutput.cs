@@ -161,7 +161,7 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
-            if (_position is null)
+            if (_position is null || _broken)
             {
                 return true;
             }
