@@ -35,9 +35,9 @@ public sealed class DaemonJournalTests
     public void Tokens_are_not_good_again_because_the_list_of_revoked_ones_cannot_be_read()
     {
         using TempDirectory directory = new();
-        string path = directory["revoked"];
+        string path = directory["state/revoked"];
         Assert.IsEmpty(new RevokedTokens(path).Read());
-        File.CreateSymbolicLink(path, path);
+        File.CreateSymbolicLink(directory["state"], directory["state"]);
         Assert.AreEqual(BackupFault.Io, Assert.ThrowsExactly<BackupException>(() => new RevokedTokens(path).Read()).Fault);
     }
 
