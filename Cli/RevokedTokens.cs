@@ -46,7 +46,11 @@ internal sealed class RevokedTokens
     {
         try
         {
-            return File.Exists(Path) ? [.. File.ReadAllLines(Path).Select(l => l.Trim()).Where(l => l.Length > 0)] : [];
+            return [.. File.ReadAllLines(Path).Select(l => l.Trim()).Where(l => l.Length > 0)];
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return [];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -207,3 +207,164 @@ is 'SIGTERM ends the daemon with 0' 0 $?
 check 'the socket file is gone' test ! -e "$socket"
 is 'no token in the log' 0 "$(grep -c "$token" "$work/log")"
 is 'status without a daemon exits 13' 13 "$("$binary" status --config "$config" 2>/dev/null; echo $?)"
+
+# === The daemon in full, in a home that has seen nothing yet. As somebody else where this is root: root's places are the
+# machine's own.
+home=$work/home
+mkdir -p "$home/Documents" "$work/bin"
+cp "$binary" "$work/bin/backupd"
+printf 'kept\n' >"$home/Documents/letter"
+chmod 755 "$work"
+me=(env -i "HOME=$home" "PATH=$work/bin:/usr/local/bin:/usr/bin:/bin")
+if [ "$(id -u)" = 0 ]; then
+    chown -R 54321:54321 "$home"
+    me=(setpriv --reuid=54321 --regid=54321 --clear-groups "${me[@]}")
+fi
+mine() { timeout 60 "${me[@]}" backupd "$@"; }
+code_of() { "$@" >"$work/out" 2>"$work/err"; echo $?; }
+file=$home/.config/backupd/backupd.json
+log=$work/daemon.log
+
+is 'init writes a configuration' 0 "$(code_of mine init)"
+check 'which is taken as it is' mine config check
+is 'and shown in full' "$home/Documents 6h" \
+    "$(mine config show | jq -r '"\(.participants.documents.directory) \(.timeout)"')"
+is 'init overwrites nothing' 1 "$(code_of mine init)"
+is 'others may read none of its files' '640 600' \
+    "$(stat -c %a "$file" "$home/.local/state/backupd/token.key" | paste -sd' ')"
+
+port=$(free_port)
+# configure KEYS: writes the configuration with further keys, as the one who reads it.
+configure() {
+    cat >"$work/new.json" <<JSON
+{
+  "store": "$home/backups",
+  "listen": { "tcp": "127.0.0.1:$port" },
+  "participants": {
+    "documents": {
+      "directory": "$home/Documents",
+      "before": ["sh", "-c", "echo before \$BACKUPD_PARTICIPANT \$BACKUPD_TRIGGER >>$home/hooks"],
+      "after": ["sh", "-c", "echo after \$BACKUPD_PARTICIPANT \$BACKUPD_TRIGGER \$BACKUPD_OK >>$home/hooks"],
+    },
+    "slow": { "command": ["sh", "-c", "test ! -e $home/slow || sleep 30; echo done"] },
+  },
+  $1
+}
+JSON
+    cat "$work/new.json" >"$file"
+}
+says() { [ "$(grep -c -- "$1" "$log")" -ge "${2:-1}" ]; }
+idle() { [ "$(mine call GetBackupProgress | jq .active)" = false ]; }
+newest() { mine list --json | jq -r ".rows[0].$1"; }
+count_runs() { mine list --json | jq '.rows | length'; }
+begun() { [ "$(count_runs)" -gt "$1" ]; }
+reloads=0
+# reload KEYS: writes them and waits until the daemon has taken them.
+reload() {
+    configure "$1"
+    kill -HUP "$daemon"
+    reloads=$((reloads + 1))
+    until_true says 'configuration was read again' "$reloads"
+}
+serve() {
+    "${me[@]}" backupd serve 2>>"$log" &
+    daemon=$!
+    children+=("$daemon")
+}
+
+# --- schedules, retention, hooks
+configure '"schedules": [{ "cron": "* * * * * *" }], "keep": { "last": 1 }'
+serve
+check 'it is ready at the default places' until_true says 'ready on'
+check 'a cron expression with seconds starts runs' until_true says 'ended as completed' 2
+check 'and keep removes older ones after them' until_true says 'older run.* went'
+is 'their trigger is cron' cron "$(newest trigger)"
+is 'GetServerInfo tells the next run' true "$(mine call GetServerInfo | jq '.next_run >= now - 1')"
+
+printf '{ "store": ' >"$file"
+kill -HUP "$daemon"
+check 'a bad file is refused with its place' until_true says "$file:1:"
+check 'and the old one holds' until_true says 'the old one holds'
+check 'a good file is taken' reload '"backupOnShutdown": true'
+check 'its schedules have ended' until_true idle
+before=$(count_runs)
+
+: >"$home/hooks"
+run=$(mine run --trigger pre_update --quiet --json | jq -r .run_id)
+is 'a run before an update has its trigger' pre_update "$(mine call GetBackupRun "{\"run_id\":\"$run\"}" | jq -r .trigger)"
+is 'hooks ran around it, in order' 'before documents pre_update/after documents pre_update 1' "$(paste -sd/ "$home/hooks")"
+is 'its end is told once' 1 "$(grep -c "run $run ended as completed" "$log")"
+is 'no schedule has run meanwhile' $((before + 1)) "$(count_runs)"
+
+is 'without rules nothing is pruned' 2 "$(code_of mine prune)"
+check 'rules come with a reload' reload '"backupOnShutdown": true, "keep": { "last": 1 }'
+is 'the daemon prunes by them' "1 $before" "$(mine prune --json | jq -r '"\(.kept) \(.removed)"')"
+is 'the newest run is left' "$run" "$(newest run_id)"
+check 'the daemon validates it' mine validate latest
+is 'log shows it' "$run" "$(mine log | grep -o "$run" | head -n 1)"
+
+# --- health
+is 'health: OK' 0 "$(code_of mine health)"
+is_health() { [ "$(code_of mine health --warn "$1" --crit "$2")" = "$3" ]; }
+check 'health: WARNING' until_true is_health 1s 1h 1
+check 'health: CRITICAL' until_true is_health 1s 2s 2
+
+# --- maintenance
+check 'maintenance mode is switched on' mine maintenance on
+check 'schedules are back' reload '"backupOnShutdown": true, "schedules": [{ "cron": "* * * * * *" }]'
+check 'they rest in maintenance mode' until_true says 'maintenance mode is on$' 2
+is 'and have begun nothing' 1 "$(count_runs)"
+check 'maintenance ends' mine maintenance off
+check 'they begin again' until_true begun 1
+check 'they are gone again' reload '"backupOnShutdown": true'
+check 'nothing is on' until_true idle
+
+# --- TLS, tokens
+print=$(grep -oE '[0-9A-F]{2}(:[0-9A-F]{2}){31}|[0-9a-fA-F]{64}' "$log" | head -n 1)
+mine token new --role admin --days 1 --jti smoke >"$work/token"
+chmod 644 "$work/token"
+ask_tls() {
+    (printf '{"command":"GetServerInfo","extID":1,"data":{},"__token":"%s"}\n' "$(cat "$work/token")"; sleep 0.5) |
+        timeout 10 openssl s_client -quiet -connect "127.0.0.1:$port" 2>"$work/openssl"
+}
+is 'TLS: openssl gets an answer on the same port' 1 "$(ask_tls | jq .extID)"
+is 'the logged fingerprint is that of the certificate' "$(tr -d : <<<"$print" | tr a-f A-F)" \
+    "$(openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256 | cut -d= -f2 | tr -d :)"
+over_tls() { mine status --addr "tls:127.0.0.1:$port" --token-file "$work/token" --fingerprint "$1"; }
+check 'the command line speaks TLS with it' over_tls "$print"
+is 'another fingerprint is refused' 13 "$(code_of over_tls "$(printf '%064d' 7)")"
+is 'and without one an unknown certificate' 13 "$(code_of mine status --addr "tls:127.0.0.1:$port" --token-file "$work/token")"
+mine token revoke smoke >"$work/out" 2>&1
+check 'a reload' reload '"backupOnShutdown": true, "grace": "30s"'
+is 'a revoked token: 401' 401 "$(ask GetServerInfo '{}' "$(cat "$work/token")" | jq .status)"
+
+# --- kill -9 during a run
+"${me[@]}" touch "$home/slow"
+check 'a run is left alone' mine run slow --detach
+slow=$(mine call GetBackupProgress | jq -r .run_id)
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+rm "$home/slow"
+ready=$(grep -c 'ready on' "$log")
+serve
+check 'it starts again' until_true says 'ready on' $((ready + 1))
+check 'and tells of the interrupted run' says "run $slow was interrupted"
+is 'which is failed' failed "$(mine call GetBackupRun "{\"run_id\":\"$slow\"}" | jq -r .status)"
+check 'the run before it is whole' mine validate "$run"
+
+# --- the end, with a last run
+kill -TERM "$daemon"
+wait "$daemon"
+is 'SIGTERM: exit 0' 0 $?
+is 'after a backup on shutdown' 'shutdown completed' "$(mine log --json | head -n 1 | jq -r '"\(.trigger) \(.status)"')"
+is 'health without a daemon: CRITICAL' 2 "$(code_of mine health)"
+
+# --- what helps the shell and systemd
+# shellcheck disable=SC2016
+is 'completion: bash' validate "$("${me[@]}" bash -c \
+    'source <(backupd completion bash); COMP_WORDS=(backupd valid); COMP_CWORD=1; _backupd; echo "${COMPREPLY[*]}"')"
+"$binary" service print >"$work/backupd.service"
+check 'service print: a unit' grep -q '^Type=notify' "$work/backupd.service"
+if command -v systemd-analyze >/dev/null; then
+    check 'which systemd accepts' systemd-analyze verify "$work/backupd.service"
+fi

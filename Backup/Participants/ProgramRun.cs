@@ -11,6 +11,9 @@ internal sealed class ProgramRun
     private const int MaxErrorBytes = 64 * 1024;
     private const int ErrorLines = 3;
 
+    // They stand in the manifest, and in every progress object from then on.
+    private const int MaxErrorLineLength = 500;
+
     // Between the request to end and the signal that no program can refuse. A dump program that is asked lets go of its
     // database in far less.
     private static readonly TimeSpan KillGrace = TimeSpan.FromSeconds(5);
@@ -93,7 +96,15 @@ internal sealed class ProgramRun
     {
         string[] lines = Encoding.UTF8.GetString([.. _errors])
             .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        return lines.Length == 0 ? "" : ": " + string.Join(" / ", lines.TakeLast(ErrorLines));
+        return lines.Length == 0 ? "" : ": " + string.Join(" / ", lines.TakeLast(ErrorLines).Select(Shortened));
+    }
+
+    // The beginning says what is wrong; it is cut between characters, not within one.
+    private static string Shortened(string line)
+    {
+        int length = line.Length <= MaxErrorLineLength ? line.Length
+            : char.IsHighSurrogate(line[MaxErrorLineLength - 1]) ? MaxErrorLineLength - 1 : MaxErrorLineLength;
+        return length < line.Length ? line[..length] + "…" : line;
     }
 
     private static void Reap(ChildProcess child, ChildExit? exit)

@@ -2,10 +2,12 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
-/// <summary>The run or prune that is on: its hold on the store, how it is stopped and how its end is waited for.</summary>
+/// <summary>The run, prune or validation that is on: its hold on the store, how it is stopped and how its end is waited for.
+/// </summary>
 internal sealed class ActiveOperation : IDisposable
 {
     private readonly StoreLock _held;
+    private readonly string _name;
     private readonly CancellationTokenSource _timeout;
     private readonly CancellationTokenSource _stop;
 
@@ -15,16 +17,30 @@ internal sealed class ActiveOperation : IDisposable
 
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal ActiveOperation(StoreLock held, TimeSpan timeout, TimeProvider time)
+    /// <param name="held">Released with this.</param>
+    /// <param name="name">What it is called while it has no run of its own.</param>
+    /// <param name="isReading">Whether it changes nothing.</param>
+    /// <param name="timeout">When it stops by itself.</param>
+    /// <param name="time">The clock.</param>
+    internal ActiveOperation(StoreLock held, string name, bool isReading, TimeSpan timeout, TimeProvider time)
     {
         _held = held;
+        _name = name;
+        IsReading = isReading;
         _timeout = new CancellationTokenSource(timeout, time);
         _stop = CancellationTokenSource.CreateLinkedTokenSource(_timeout.Token);
         Stop = _stop.Token;
     }
 
-    /// <summary>The run's id; null for a prune, and until a run has got its own. Guarded by the supervisor's lock.</summary>
+    /// <summary>The run's id; null for what is no run, and until a run has got its own. Guarded by the supervisor's lock.
+    /// </summary>
     internal RunId? Run { get; set; }
+
+    /// <summary>What it is, for people: <c>run ID</c>, <c>the prune</c>. Guarded by the supervisor's lock.</summary>
+    internal string Name => Run is RunId id ? $"run {id}" : _name;
+
+    /// <summary>Whether nothing is lost when it is stopped.</summary>
+    internal bool IsReading { get; }
 
     internal CancellationToken Stop { get; }
 

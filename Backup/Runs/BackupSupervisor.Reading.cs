@@ -6,7 +6,8 @@ namespace Backupd.Backup.Runs;
 /// <content>Operations that read what is stored.</content>
 public sealed partial class BackupSupervisor
 {
-    /// <summary>Re-reads everything of a run, from the disk and not the cache. Disk, long. Changes nothing.</summary>
+    /// <summary>Re-reads everything of a run, from the disk and not the cache. Disk, long. Changes nothing. While it is on,
+    /// it is the active operation, which <see cref="TryCancel"/> stops.</summary>
     /// <param name="id">The run.</param>
     /// <param name="participants">Only these; empty for all. A partial run validates when only ok ones are named.</param>
     /// <param name="incompleteToo">Take everything that the run kept, whatever its status.</param>
@@ -14,7 +15,8 @@ public sealed partial class BackupSupervisor
     /// <param name="cancellation">Stops between chunks.</param>
     /// <returns>The run; everything in it is right.</returns>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged (detail names the first damaged
-    /// artifact and how many there are), StoreBusy.</exception>
+    /// artifact and how many there are), StoreBusy, ShuttingDown.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public BackupRun Validate(
         RunId id, ImmutableArray<string> participants, bool incompleteToo, ProgressCell? progress,
         CancellationToken cancellation) =>
@@ -23,6 +25,7 @@ public sealed partial class BackupSupervisor
     /// <summary>Reads manifest, sums, artifacts and listings of a run, and looks whether every chunk is there with its
     /// size; contents are not read. Takes everything that the run kept. Disk. Changes nothing.</summary>
     /// <exception cref="BackupException">As for a whole validation.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public BackupRun ValidateQuickly(
         RunId id, ImmutableArray<string> participants, ProgressCell? progress, CancellationToken cancellation) =>
         Validate(id, participants, incompleteToo: true, quick: true, progress, cancellation);
@@ -31,18 +34,22 @@ public sealed partial class BackupSupervisor
         RunId id, ImmutableArray<string> participants, bool incompleteToo, bool quick, ProgressCell? progress,
         CancellationToken cancellation)
     {
-        using StoreLock held = StoreLock.TryShared(Store) ?? throw Busy();
-        BackupRun run = Catalog.Get(id);
-        ImmutableArray<ParticipantResult> chosen = incompleteToo
-            ? RestorableParticipants.Kept(run, participants)
-            : RestorableParticipants.Of(run, participants);
-        ReadProgress reading = new(progress, run, RunPhase.Validate, $"validating {run.Id}", _time);
-        return OnDisk(() =>
+        ActiveOperation active = Begin(
+            StoreLock.TryShared, $"the validation of run {id}", Timeout.InfiniteTimeSpan, isReading: true);
+        (ReadProgress, Func<BackupRun>) Prepare(CancellationToken stop)
         {
-            new RunValidator(Catalog, _time, reading.Advance, quick, cancellation).Validate(run, chosen);
-            reading.End();
-            return run;
-        });
+            BackupRun run = Catalog.Get(id);
+            ImmutableArray<ParticipantResult> chosen = incompleteToo
+                ? RestorableParticipants.Kept(run, participants)
+                : RestorableParticipants.Of(run, participants);
+            ReadProgress reading = new(progress, run, RunPhase.Validate, $"validating {run.Id}", _time);
+            return (reading, () =>
+            {
+                new RunValidator(Catalog, _time, reading.Advance, quick, stop).Validate(run, chosen);
+                return run;
+            });
+        }
+        return Carry(active, "validating", Prepare, cancellation);
     }
 
     /// <summary>Reads every chunk from the disk and moves damaged ones out of the way. Disk, long.</summary>

@@ -14,7 +14,7 @@ public sealed partial class BackupSupervisor
     /// cannot be known what a run uses, and nothing was removed.</exception>
     /// <exception cref="OperationCanceledException">It was stopped; what it had removed by then is removed.</exception>
     public PruneOutcome Prune(PruneRequest request, ProgressCell progress, CancellationToken cancellation) =>
-        request.IsDryRun ? Foresee(request, progress, cancellation) : Carry(request, progress, cancellation);
+        request.IsDryRun ? Foresee(request, progress, cancellation) : Remove(request, progress, cancellation);
 
     /// <summary>The same by the rules of the configuration, with progress in <see cref="Progress"/>, or nowhere for a dry
     /// run.</summary>
@@ -27,7 +27,7 @@ public sealed partial class BackupSupervisor
             BackupFault.InputInvalid,
             "the configuration does not say which runs to keep, and so all are kept; say it like \"keep\": { \"daily\": 7 }");
         PruneRequest request = new() { Policy = policy, IsDryRun = isDryRun };
-        return isDryRun ? Foresee(request, progress: null, cancellation) : Carry(request, Progress, cancellation);
+        return isDryRun ? Foresee(request, progress: null, cancellation) : Remove(request, Progress, cancellation);
     }
 
     /// <summary>Moves a run to the trash and deletes it there. Disk. Its chunks go with the next prune. The run itself is
@@ -71,37 +71,15 @@ public sealed partial class BackupSupervisor
         return outcome;
     }
 
-    private PruneOutcome Carry(PruneRequest request, ProgressCell progress, CancellationToken cancellation)
+    private PruneOutcome Remove(PruneRequest request, ProgressCell progress, CancellationToken cancellation)
     {
-        ActiveOperation active = Begin(Timeout.InfiniteTimeSpan, isAtShutdown: false);
-        ReadProgress reading = Pruning(progress);
-        Action publishEnd = () => reading.Fail(RunStatus.Failed, "pruning failed");
-        try
+        (ReadProgress, Func<PruneOutcome>) Prepare(CancellationToken stop)
         {
-            using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, active.Stop);
-            PruneOutcome outcome = OnDisk(() => new RunPruner(Store, _time, reading.Step, stop.Token).Run(request));
-            publishEnd = reading.End;
-            return outcome;
+            ReadProgress reading = Pruning(progress);
+            return (reading, () => new RunPruner(Store, _time, reading.Step, stop).Run(request));
         }
-        catch (OperationCanceledException)
-        {
-            publishEnd = () => reading.Fail(RunStatus.Cancelled, "pruning was cancelled");
-            throw;
-        }
-        catch (BackupException e)
-        {
-            publishEnd = () => reading.Fail(RunStatus.Failed, e.Message);
-            throw;
-        }
-        finally
-        {
-            lock (_turn)
-            {
-                Release(active);
-                publishEnd();
-            }
-            active.End();
-        }
+        ActiveOperation active = Begin(StoreLock.TryExclusive, "the prune", Timeout.InfiniteTimeSpan);
+        return Carry(active, "pruning", Prepare, cancellation);
     }
 
     private ReadProgress Pruning(ProgressCell? progress) =>
@@ -118,7 +96,7 @@ public sealed partial class BackupSupervisor
         try
         {
             RunPruner pruner = new(Store, _time, (_, _) => progress.Tick(), stop);
-            return new RunEnd(run, pruner.Run(new PruneRequest { Policy = keep }), "");
+            return new RunEnd(run, pruner.Run(new PruneRequest { Policy = keep, Ended = run.Id }), "");
         }
         catch (OperationCanceledException)
         {

@@ -4,7 +4,8 @@ namespace Backupd.Backup.Runs;
 public sealed partial class BackupSupervisor
 {
     /// <summary>Refuses new operations to everybody from now on, waits for the active one to end by itself, and cancels it
-    /// when the time is over. Blocks until it has ended; may be called again after <see cref="StartAtShutdown"/>.</summary>
+    /// when the time is over; a validation, by which nothing is lost, at once. Blocks until it has ended; may be called again
+    /// after <see cref="StartAtShutdown"/>.</summary>
     /// <param name="grace">How long the active operation may go on.</param>
     /// <param name="hurry">Ends the grace before its time.</param>
     /// <remarks>A participant's <c>after</c> is not cut short, whatever the grace: a file system that it froze must be
@@ -36,6 +37,18 @@ public sealed partial class BackupSupervisor
         return Start(new RunRequest(RunTrigger.Shutdown, []), isAtShutdown: true);
     }
 
+    /// <summary>What is on and is worth to wait for, for people: <c>run ID</c>, <c>the prune</c>; "" for nothing.</summary>
+    public string Unfinished
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _active is { IsReading: false } ? _active.Name : "";
+            }
+        }
+    }
+
     /// <summary>Refuses every operation, cancels the active one and waits for it to end.</summary>
     public void Dispose()
     {
@@ -57,6 +70,10 @@ public sealed partial class BackupSupervisor
         {
             _isRefusing = true;
             _isDisposed |= forGood;
+            if (_active is { IsReading: true })
+            {
+                _active.Cancel();
+            }
             return _ended;
         }
     }

@@ -5,8 +5,8 @@ using Backupd.Backup.Store;
 namespace Backupd.Backup.Runs;
 
 /// <summary>
-/// Owns a store's operations: at most one backup or prune at a time, a backup on its own thread. Every member is safe from
-/// any thread; those that touch the disk say so and must not be called on a socket thread.
+/// Owns a store's operations: at most one backup, prune or validation at a time, a backup on its own thread. Every member is
+/// safe from any thread; those that touch the disk say so and must not be called on a socket thread.
 /// </summary>
 public sealed partial class BackupSupervisor : IDisposable
 {
@@ -83,19 +83,21 @@ public sealed partial class BackupSupervisor : IDisposable
     /// <exception cref="BackupException">StoreBusy (names the active run), ParticipantUnknown, ShuttingDown, Io.</exception>
     public StartedRun Start(RunRequest request) => Start(request, isAtShutdown: false);
 
-    /// <summary>Asks the active run or prune to stop. Does not wait.</summary>
-    /// <returns>The run's id; null when nothing is active, or a prune, which has none.</returns>
-    public RunId? Cancel() => TryCancel(out RunId? run) ? run : null;
+    /// <summary>Asks the active operation to stop. Does not wait.</summary>
+    /// <returns>The run's id; null when nothing is active, or what has none, like a prune.</returns>
+    public RunId? Cancel() => TryCancel(out RunId? run, out _) ? run : null;
 
-    /// <summary>Asks the active run or prune to stop. Does not wait.</summary>
-    /// <param name="run">The run's id; null for a prune.</param>
+    /// <summary>Asks the active operation to stop. Does not wait.</summary>
+    /// <param name="run">The run's id; null for a prune or a validation.</param>
+    /// <param name="name">What is stopped, for people: <c>run ID</c>, <c>the prune</c>; "" when nothing is active.</param>
     /// <returns>False when nothing is active.</returns>
-    public bool TryCancel(out RunId? run)
+    public bool TryCancel(out RunId? run, out string name)
     {
         lock (_lock)
         {
             _active?.Cancel();
             run = _active?.Run;
+            name = _active?.Name ?? "";
             return _active is not null;
         }
     }
@@ -104,7 +106,8 @@ public sealed partial class BackupSupervisor : IDisposable
     {
         EngineConfiguration configuration = _configuration;
         ImmutableArray<ParticipantDefinition> participants = configuration.Select(request.Participants);
-        ActiveOperation active = Begin(configuration.Settings.Timeout, isAtShutdown);
+        ActiveOperation active = Begin(
+            StoreLock.TryExclusive, "another operation", configuration.Settings.Timeout, isAtShutdown);
         try
         {
             RunPlan plan = OnDisk(() => Plan(request, configuration.Settings, participants));
@@ -127,22 +130,27 @@ public sealed partial class BackupSupervisor : IDisposable
     }
 
     /// <summary>Takes the store for an operation that <see cref="Cancel"/> and the shutdown know of.</summary>
-    private ActiveOperation Begin(TimeSpan timeout, bool isAtShutdown)
+    private ActiveOperation Begin(
+        Func<BackupStore, StoreLock?> take, string name, TimeSpan timeout, bool isAtShutdown = false, bool isReading = false)
     {
         ThrowIfRefusing(isAtShutdown);
-        // Whoever holds the store's lock is the only one to get past this line.
-        ActiveOperation active = new(StoreLock.TryExclusive(Store) ?? throw Busy(), timeout, _time);
-        lock (_turn)
-        {
-            // The operation before this one has given the store free; here it has published its ending, too.
-        }
+        ActiveOperation active = new(take(Store) ?? throw Busy(), name, isReading, timeout, _time);
         try
         {
-            lock (_lock)
+            // The operation before this one has given the store free; in its turn it has published its ending, too.
+            lock (_turn)
             {
-                ThrowIfRefusing(isAtShutdown);
-                _active = active;
-                _ended = active.Ended;
+                lock (_lock)
+                {
+                    ThrowIfRefusing(isAtShutdown);
+                    if (_active is not null)
+                    {
+                        // Both read, and so both hold the store.
+                        throw Busy();
+                    }
+                    _active = active;
+                    _ended = active.Ended;
+                }
             }
             return active;
         }
@@ -161,7 +169,7 @@ public sealed partial class BackupSupervisor : IDisposable
         {
             new Leftovers(Store, _time).DropOldFailures();
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Old records of failures are in nobody's way; the next run tries again.
         }
@@ -188,20 +196,18 @@ public sealed partial class BackupSupervisor : IDisposable
 
     private BackupException Busy()
     {
-        ActiveOperation? active;
         RunId? run;
+        string? name;
         lock (_lock)
         {
-            active = _active;
-            run = active?.Run;
+            run = _active?.Run;
+            name = _active?.Name;
         }
         return run is RunId id
             ? new BackupException(BackupFault.StoreBusy, $"run {id} is active", $"run_id {id}")
             : new BackupException(
                 BackupFault.StoreBusy,
-                active is null
-                    ? $"another operation is at work in {Store.Directory}; try again when it has ended"
-                    : "an operation is beginning or old runs are being pruned; try again when that has ended");
+                $"{name ?? "another operation"} is at work in {Store.Directory}; try again when it has ended");
     }
 
     private RunPlan Plan(RunRequest request, EngineSettings settings, ImmutableArray<ParticipantDefinition> participants)

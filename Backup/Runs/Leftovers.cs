@@ -145,11 +145,12 @@ internal sealed class Leftovers
             byte[] json = File.ReadAllBytes(Path.Combine(path, RunDirectory.ManifestName));
             run = RunManifest.Parse(json, id, "");
         }
-        catch (Exception e) when (e is IOException or BackupException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
         {
-            // Cut off before its first manifest: the id tells when that was.
-            DateTimeOffset started = DateTimeOffset.ParseExact(
-                id.ToString()[..15], "yyyyMMdd-HHmmss", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+            // Cut off before its first manifest: the id tells when that was, unless it is somebody else's directory.
+            bool isDate = DateTimeOffset.TryParseExact(
+                id.ToString()[..15], "yyyyMMdd-HHmmss", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal,
+                out DateTimeOffset started);
             run = new BackupRun
             {
                 Id = id,
@@ -157,7 +158,7 @@ internal sealed class Leftovers
                 Trigger = RunTrigger.Manual,
                 Status = RunStatus.Running,
                 Path = "",
-                StartedAtUnix = started.ToUnixTimeSeconds(),
+                StartedAtUnix = isDate ? started.ToUnixTimeSeconds() : 0,
             };
         }
         return run with

@@ -102,9 +102,11 @@ public static class RetentionRules
     /// <param name="pinned">Pinned runs.</param>
     /// <param name="policy">What to keep.</param>
     /// <param name="zone">Where days begin and end.</param>
+    /// <param name="ended">The run that has just ended; null for none. It counts as the last completed one, too.</param>
     /// <returns>A verdict for each run, newest first.</returns>
     public static ImmutableArray<RunVerdict> Judge(
-        IEnumerable<BackupRun> runs, IReadOnlySet<RunId> pinned, RetentionPolicy policy, TimeZoneInfo zone)
+        IEnumerable<BackupRun> runs, IReadOnlySet<RunId> pinned, RetentionPolicy policy, TimeZoneInfo zone,
+        RunId? ended = null)
     {
         BackupRun[] newestFirst = [.. runs.OrderByDescending(r => r.Id)];
         SortedDictionary<(RunId, KeepRule), List<string>> reasons = [];
@@ -121,9 +123,10 @@ public static class RetentionRules
         {
             Keep(run, KeepRule.Pinned);
         }
-        if (newestFirst.FirstOrDefault(r => r.Status == RunStatus.Completed) is BackupRun completed)
+        BackupRun? completed = newestFirst.FirstOrDefault(r => r.Status == RunStatus.Completed);
+        foreach (BackupRun run in newestFirst.Where(r => r == completed || r.Id == ended))
         {
-            Keep(completed, KeepRule.LastCompleted);
+            Keep(run, KeepRule.LastCompleted);
         }
         foreach (string name in newestFirst.SelectMany(r => r.Participants).Select(p => p.Name).Distinct()
             .Order(StringComparer.Ordinal))

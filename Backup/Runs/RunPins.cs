@@ -18,17 +18,15 @@ public sealed class RunPins
     private string Directory => Path.Combine(_store.StateDirectory, "pins");
 
     /// <summary>The pinned runs.</summary>
+    /// <exception cref="IOException">It is not known which those are.</exception>
     public IReadOnlySet<RunId> All()
     {
         HashSet<RunId> pinned = [];
-        if (System.IO.Directory.Exists(Directory))
+        foreach (string path in Files())
         {
-            foreach (string path in System.IO.Directory.EnumerateFiles(Directory))
+            if (RunId.TryParse(Path.GetFileName(path), out RunId id))
             {
-                if (RunId.TryParse(Path.GetFileName(path), out RunId id))
-                {
-                    pinned.Add(id);
-                }
+                pinned.Add(id);
             }
         }
         return pinned;
@@ -76,6 +74,19 @@ public sealed class RunPins
             Posix.FsyncDirectory(Directory);
         });
         return true;
+    }
+
+    private string[] Files()
+    {
+        try
+        {
+            // To ask whether it is there first would take a directory that cannot be read for one without pins.
+            return System.IO.Directory.GetFiles(Directory);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
     }
 
     private static void OnDisk(Action work)

@@ -9,6 +9,10 @@ public sealed record PruneRequest
     /// <summary>Which runs to keep; it must keep something.</summary>
     public required RetentionPolicy Policy { get; init; }
 
+    /// <summary>The run that has just ended, which stays whatever the policy says: to a clock that was once set wrong it may
+    /// look like the oldest. Null for none.</summary>
+    public RunId? Ended { get; init; }
+
     /// <summary>Only say what would happen.</summary>
     public bool IsDryRun { get; init; }
 
@@ -73,7 +77,7 @@ internal sealed class RunPruner
         ImmutableArray<Holder> holders = FindHolders();
         ImmutableArray<RunVerdict> verdicts = RetentionRules.Judge(
             holders.Where(h => h.IsIn(_store.CompletedDirectory)).Select(h => h.Run),
-            new RunPins(_store).All(), request.Policy, _time.LocalTimeZone);
+            new RunPins(_store).All(), request.Policy, _time.LocalTimeZone, request.Ended);
         HashSet<string> going =
         [
             .. verdicts.Where(v => !v.IsKept).Select(v => Path.Combine(_store.CompletedDirectory, v.Run.Id.ToString())),
@@ -135,7 +139,7 @@ internal sealed class RunPruner
         string safetyCopies = Path.Combine(_store.Directory, "pre-restore");
         foreach (string parent in (string[])[_store.CompletedDirectory, _store.FailedDirectory, safetyCopies])
         {
-            foreach (string path in Directory.Exists(parent) ? Directory.GetDirectories(parent) : [])
+            foreach (string path in DirectoriesOf(parent))
             {
                 _cancellation.ThrowIfCancellationRequested();
                 if (!RunId.TryParse(Path.GetFileName(path), out RunId id))
@@ -154,6 +158,19 @@ internal sealed class RunPruner
             }
         }
         return found.ToImmutable();
+    }
+
+    // To ask whether it is there first would take one that cannot be read for none.
+    private static string[] DirectoriesOf(string parent)
+    {
+        try
+        {
+            return Directory.GetDirectories(parent);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
     }
 
     // A run that somebody renamed to set it aside still uses its chunks, and it cannot be told which.

@@ -13,6 +13,9 @@ public static class ConfigurationReader
 {
     private static readonly TimeSpan LongestGrace = TimeSpan.FromDays(1);
 
+    // The timers of the system end at 49 days.
+    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(30);
+
     /// <summary>Reads a whole file.</summary>
     /// <exception cref="ConfigurationException">With file, line, column, the line and what to do.</exception>
     public static DaemonConfiguration Read(ReadOnlySpan<byte> text, string file, Places places)
@@ -48,7 +51,7 @@ public static class ConfigurationReader
                 "participants" => configuration with { Participants = ReadParticipants(ref tokens) },
                 "schedules" => configuration with { Schedules = ReadSchedules(ref tokens, wanted) },
                 "keep" => configuration with { Keep = KeepSection.Read(ref tokens) },
-                "timeout" => configuration with { Timeout = tokens.Duration() },
+                "timeout" => configuration with { Timeout = tokens.Duration(LongestTimeout) },
                 "validate" => configuration with { ValidateCold = tokens.IsSecond("new", "cold") },
                 "grace" => configuration with { Grace = tokens.DurationUpTo(LongestGrace) },
                 "backupOnShutdown" => configuration with { BackupOnShutdown = tokens.Flag() },

@@ -134,11 +134,14 @@ internal ref struct ConfigurationTokens
         return fits ? _reader.GetInt64() : throw Error($"this must be a whole number{range}");
     }
 
-    /// <summary>A duration above zero and up to a year.</summary>
-    internal TimeSpan Duration() =>
-        Durations.TryParse(Text(), out TimeSpan duration)
+    /// <summary>A duration above zero and up to a year, or to <paramref name="most"/>.</summary>
+    internal TimeSpan Duration(TimeSpan? most = null)
+    {
+        string end = most is TimeSpan limit ? $", at most \"{Durations.Format(limit)}\"" : "";
+        return Durations.TryParse(Text(), out TimeSpan duration) && !(duration > most)
             ? duration
-            : throw Error("this must be a duration such as \"90s\", \"30m\", \"6h\" or \"1h30m\"");
+            : throw Error($"this must be a duration such as \"90s\", \"30m\", \"6h\" or \"1h30m\"{end}");
+    }
 
     /// <summary>A duration from zero to <paramref name="most"/>.</summary>
     internal TimeSpan DurationUpTo(TimeSpan most) =>

@@ -27,9 +27,9 @@ internal sealed class DaemonShutdown(
         Task impatience = Task.WhenAny(atOnce, Task.Delay(configuration.Grace, time, stopped.Token));
         string grace = Durations.Format(configuration.Grace);
         string Reason() => atOnce.IsCompleted ? "a second signal came" : $"its {grace} are over";
-        if (supervisor.Progress.Current.Pushed.Active && !impatience.IsCompleted)
+        if (supervisor.Unfinished is { Length: > 0 } work && !impatience.IsCompleted)
         {
-            Tell($"{Active()} has {grace} to end");
+            Tell($"{work} has {grace} to end");
         }
         await FinishAsync(impatience, Reason);
         if (configuration.BackupOnShutdown && await TryBackUpAsync(impatience, Reason))
@@ -50,9 +50,9 @@ internal sealed class DaemonShutdown(
         using CancellationTokenSource hurry = new();
         Task ended = Task.Run(() => supervisor.Shutdown(Timeout.InfiniteTimeSpan, hurry.Token));
         await Task.WhenAny(ended, impatience);
-        if (!ended.IsCompleted && supervisor.Progress.Current.Pushed is { Active: true, RunId: string id })
+        if (!ended.IsCompleted && supervisor.Unfinished is { Length: > 0 } work)
         {
-            log.Warning($"{Active()} is cancelled: {reason()}", id);
+            log.Warning($"{work} is cancelled: {reason()}", supervisor.Progress.Current.Pushed.RunId);
         }
         await hurry.CancelAsync();
         await ended;
@@ -78,8 +78,6 @@ internal sealed class DaemonShutdown(
             return false;
         }
     }
-
-    private string Active() => supervisor.Progress.Current.Pushed is { RunId: { Length: > 0 } id } ? $"run {id}" : "a prune";
 
     private void Tell(string text)
     {

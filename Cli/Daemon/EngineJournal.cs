@@ -9,15 +9,11 @@ namespace Backupd.Cli.Daemon;
 /// <summary>Tells the log what the engine, which does not log, has done by itself. Safe from any thread.</summary>
 internal sealed class EngineJournal(EventLog log)
 {
-    /// <summary>Takes up the end of a run, and what retention did after it.</summary>
+    /// <summary>Takes up the end of a run, whoever started it and is still there, and what retention did after it.</summary>
     internal void Tell(RunEnd end)
     {
         string id = end.Run.Id.ToString();
-        if (end.Run.Trigger is RunTrigger.Cron or RunTrigger.Shutdown)
-        {
-            // Whoever asked for a run over the wire is answered by a session, which logs.
-            TellEnd(end.Run, id);
-        }
+        TellEnd(end.Run, id);
         if (end.Pruned?.Runs.Count(v => !v.IsKept) is int removed and > 0)
         {
             log.Info($"after run {id} {Units.Count(removed, "older run")} went, as the configuration's keep says", id);

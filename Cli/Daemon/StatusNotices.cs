@@ -38,9 +38,10 @@ internal sealed class StatusNotices(
     {
         if (snapshot.Active)
         {
+            // A prune is no run.
+            string what = snapshot.RunId.Length > 0 ? $"run {snapshot.RunId}" : "store";
             string phase = snapshot.Phase.ToString().ToLowerInvariant();
-            return string.Create(
-                CultureInfo.InvariantCulture, $"run {snapshot.RunId}: {snapshot.OverallPercent} %, {phase}");
+            return string.Create(CultureInfo.InvariantCulture, $"{what}: {snapshot.OverallPercent} %, {phase}");
         }
         string last = snapshot.RunId.Length > 0
             ? $"run {snapshot.RunId} ended as {snapshot.Status.ToString().ToLowerInvariant()}"

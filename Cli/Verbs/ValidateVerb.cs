@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Backupd.Backup.Runs;
 using Backupd.Cli.Client;
@@ -25,6 +26,9 @@ internal static class ValidateVerb
           backupd validate /mnt/usb/backups/latest
         """;
 
+    // Of a validation progress names no participants.
+    private static readonly Dictionary<string, string> Nothing = [];
+
     internal static Command Create(CliContext context)
     {
         Argument<string> where = new("WHERE") { Description = "As for restore" };
@@ -44,7 +48,8 @@ internal static class ValidateVerb
             using DaemonClient? daemon = await DaemonAsync(asked.Where, options, parsed, context, interrupts.Token);
             RunObject read = daemon is null
                 ? await HereAsync(asked, options, parsed, context, interrupts.Token)
-                : await InDaemonAsync(asked, daemon, options.Quiet(parsed), context, interrupts.Token);
+                : await InDaemonAsync(
+                    asked, daemon, new Following(options, parsed, context), interrupts.Token);
             if (!options.Quiet(parsed))
             {
                 await WriteAsync(read, asked.IsQuick, context.Error);
@@ -75,26 +80,56 @@ internal static class ValidateVerb
     }
 
     private static async Task<RunObject> InDaemonAsync(
-        Validation asked, DaemonClient daemon, bool isQuiet, CliContext context, CancellationToken cancellation)
+        Validation asked, DaemonClient daemon, Following following, CancellationToken stop)
     {
         RunObject run = RunLocator.IdOrLatest(asked.Where) is RunId id
-            ? await DaemonRuns.GetAsync(daemon, id.ToString(), cancellation)
-            : await DaemonRuns.LatestAsync(daemon, cancellation);
+            ? await DaemonRuns.GetAsync(daemon, id.ToString(), stop)
+            : await DaemonRuns.LatestAsync(daemon, stop);
         // The protocol takes a partial run by the participants that are whole.
         ImmutableArray<string> names = asked.Participants.IsEmpty && run.Status == RunStatus.Partial && !asked.IsQuick
             ? [.. run.Participants.Where(p => p.Ok).Select(p => p.Name)]
             : asked.Participants;
-        if (!isQuiet)
+        if (!following.Options.Quiet(following.Parsed))
         {
-            await context.Error.WriteLineAsync($"the daemon validates {run.RunId}");
+            await following.Context.Error.WriteLineAsync($"the daemon validates {run.RunId}");
         }
         JsonObject data = new() { ["run_id"] = run.RunId, ["quick"] = asked.IsQuick };
         if (!names.IsEmpty)
         {
             data["participants"] = new JsonArray([.. names.Select(n => (JsonNode)JsonValue.Create(n))]);
         }
-        return await daemon.RequestAsync(
-            "ValidateBackupRun", data.ToJsonString(), WireJson.Default.RunObject, cancellation);
+        string line = await FollowAsync(daemon, data.ToJsonString(), following, stop);
+        DaemonClient.ThrowIfError(line);
+        return JsonSerializer.Deserialize(line, WireJson.Default.RunObject)!;
+    }
+
+    /// <summary>Shows the validation while it is on; Ctrl-C cancels it.</summary>
+    /// <returns>The reply.</returns>
+    private static async Task<string> FollowAsync(
+        DaemonClient daemon, string data, Following following, CancellationToken stop)
+    {
+        DaemonResolver resolver = new(following.Options, following.Parsed, following.Context);
+        ProgressDisplay display = following.Options.Display(following.Parsed, following.Context, Nothing);
+        using RunFollower follower = await RunFollower.SubscribeAsync(resolver, stop);
+        using CancellationTokenSource answered = new();
+        Task shown = follower.ShowUntilEndAsync(display, answered.Token);
+        try
+        {
+            Task<string> reply = daemon.RequestLineAsync("ValidateBackupRun", data, CancellationToken.None);
+            if (await Task.WhenAny(reply, Task.Delay(Timeout.InfiniteTimeSpan, stop)) != reply)
+            {
+                using DaemonClient other = await resolver.ConnectAsync(CancellationToken.None);
+                await other.RequestLineAsync("StopBackupServer", "{}", CancellationToken.None);
+            }
+            return await reply;
+        }
+        finally
+        {
+            await answered.CancelAsync();
+            // Whatever the other connection met: it is there to be looked at, and the reply says how it ended.
+            await Task.WhenAny(shown);
+            display.End();
+        }
     }
 
     private static async Task<RunObject> HereAsync(
@@ -102,7 +137,7 @@ internal static class ValidateVerb
     {
         RunLocator run = RunLocator.Find(asked.Where, options.Config(parsed), context.Places);
         using BackupSupervisor supervisor = new(run.Store, [], new EngineSettings(), context.Time);
-        ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
+        ProgressDisplay display = options.Display(parsed, context, Nothing);
         Func<BackupRun> validate = asked.IsQuick
             ? () => supervisor.ValidateQuickly(run.Run, asked.Participants, supervisor.Progress, stop)
             : () => supervisor.Validate(run.Run, asked.Participants, incompleteToo: true, supervisor.Progress, stop);
@@ -121,6 +156,9 @@ internal static class ValidateVerb
                 + "contents were not read"
             : $"OK: {run.RunId} was read back from the disk, every byte is right");
     }
+
+    /// <summary>How a validation of the daemon is followed.</summary>
+    private sealed record Following(CommonOptions Options, ParseResult Parsed, CliContext Context);
 
     private sealed record Validation(string Where, ImmutableArray<string> Participants, bool IsQuick);
 }

@@ -108,16 +108,13 @@ internal sealed class CommandDispatcher
     {
         RunRequest asked = ReadRunRequest(request);
         StartedRun started = await Task.Run(() => _supervisor.Start(asked));
-        _log.Info($"run {started.Id} started by {who}");
+        // Its end is told by who composes engine and log: this session may not be there any more.
+        _log.Info($"run {started.Id} started by {who}", started.Id.ToString());
         BackupRun run = await started.Completion;
-        string end = run.Status.ToString().ToLowerInvariant()
-            + (run.ErrorSummary.Length > 0 ? $": {run.ErrorSummary}" : "");
         if (ErrorSymbol.Of(run.Status) is ErrorSymbol symbol)
         {
-            _log.Warning($"run {run.Id} ended as {end}");
             throw new RequestException(symbol, run.ErrorSummary, runId: run.Id.ToString());
         }
-        _log.Info($"run {run.Id} ended as {end}");
         return ReplyWriter.Reply(request, RunObject.From(run), WireJson.Default.RunObject);
     }
 
@@ -136,13 +133,13 @@ internal sealed class CommandDispatcher
 
     private byte[] Stop(Request request, string who)
     {
-        if (!_supervisor.TryCancel(out RunId? run))
+        if (!_supervisor.TryCancel(out RunId? run, out string name))
         {
             throw new RequestException(ErrorSymbol.NotRunning, "no backup is running");
         }
-        // A prune has no id.
+        // A prune has no id, and a validation is not the run that it reads.
         string id = run?.ToString() ?? "";
-        _log.Info($"{(id.Length > 0 ? $"run {id}" : "the prune")} is cancelled by {who}");
+        _log.Info($"{name} is cancelled by {who}", id);
         return ReplyWriter.Reply(
             request, new StopBackupServerReply(true, id), WireJson.Default.StopBackupServerReply);
     }
@@ -182,8 +179,8 @@ internal sealed class CommandDispatcher
         try
         {
             BackupRun run = isQuick
-                ? _supervisor.ValidateQuickly(id, participants, progress: null, _stopping)
-                : _supervisor.Validate(id, participants, incompleteToo: false, progress: null, _stopping);
+                ? _supervisor.ValidateQuickly(id, participants, _supervisor.Progress, _stopping)
+                : _supervisor.Validate(id, participants, incompleteToo: false, _supervisor.Progress, _stopping);
             _log.Info($"run {id} was validated{(isQuick ? " quickly" : "")} for {who}: all is well");
             return ReplyWriter.Reply(
                 request, new ValidateBackupRunReply(true, RunObject.From(run)).ToJson());
@@ -192,6 +189,10 @@ internal sealed class CommandDispatcher
         {
             _log.Error($"run {id} was validated for {who}: {e.Message}; {e.Detail}");
             throw;
+        }
+        catch (OperationCanceledException) when (!_stopping.IsCancellationRequested)
+        {
+            throw new RequestException(ErrorSymbol.RunCancelled, "the validation was cancelled");
         }
     }
 

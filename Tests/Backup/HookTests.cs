@@ -46,6 +46,17 @@ public sealed class HookTests
     }
 
     [TestMethod]
+    public async Task A_long_complaint_is_cut_to_its_beginning()
+    {
+        using Engine engine = new(new CommandParticipant("app", true, ["echo", "fine"])
+        {
+            Before = ["sh", "-c", "head -c 60000 /dev/zero | tr '\\0' x >&2; exit 4"],
+        });
+        ParticipantResult app = (await engine.Run()).Participants.Single();
+        Assert.AreEqual($"before: sh exit 4: {new string('x', 500)}…", app.Error);
+    }
+
+    [TestMethod]
     public async Task A_before_that_cannot_be_started_fails_the_participant_and_after_runs()
     {
         using TempDirectory notes = new();

@@ -131,17 +131,17 @@ public sealed class RetentionTests
             busy = Assert.ThrowsExactly<BackupException>(
                 () => engine.Supervisor.Start(new RunRequest(RunTrigger.Manual, []))).Message;
             Assert.AreEqual(RunPhase.Prune, engine.Supervisor.Progress.Current.Polled.Phase);
-            cancelled = engine.Supervisor.TryCancel(out named);
+            cancelled = engine.Supervisor.TryCancel(out named, out _);
         });
         Assert.ThrowsExactly<OperationCanceledException>(
             () => engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None));
         Assert.IsTrue(cancelled);
         Assert.IsNull(named);
-        Assert.Contains("pruned", busy);
+        Assert.Contains("the prune is at work", busy);
         ProgressState after = engine.Supervisor.Progress.Current;
         Assert.AreEqual(RunStatus.Cancelled, after.LastEnding.Snapshot!.Status);
         Assert.AreEqual(RunPhase.Idle, after.Polled.Phase);
-        Assert.IsFalse(engine.Supervisor.TryCancel(out _));
+        Assert.IsFalse(engine.Supervisor.TryCancel(out _, out _));
         await engine.RunOk();
     }
 
@@ -155,6 +155,36 @@ public sealed class RetentionTests
         engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None);
         Assert.AreEqual(failed.Id.ToString(), engine.Supervisor.Progress.Current.Polled.RunId);
         Assert.AreEqual(RunPhase.Failed, engine.Supervisor.Progress.Current.Polled.Phase);
+    }
+
+    [TestMethod]
+    public async Task A_run_stays_that_a_clock_once_set_wrong_lets_look_older_than_another()
+    {
+        ManualClock clock = new(new DateTimeOffset(2031, 1, 1, 12, 0, 0, TimeSpan.Zero));
+        using Engine engine = new(new EngineSettings { Keep = new RetentionPolicy { Last = 1 } }, clock, Good);
+        BackupRun future = await engine.RunOk();
+        clock.Now = new DateTimeOffset(2026, 11, 25, 12, 0, 0, TimeSpan.Zero);
+        BackupRun older = await engine.RunOk();
+        CollectionAssert.AreEquivalent((RunId[])[future.Id, older.Id], Stored(engine));
+        clock.Now += TimeSpan.FromDays(1);
+        BackupRun now = await engine.RunOk();
+        CollectionAssert.AreEquivalent((RunId[])[future.Id, now.Id], Stored(engine));
+    }
+
+    [TestMethod]
+    [DataRow("state/pins")]
+    [DataRow("pre-restore")]
+    public async Task Nothing_goes_while_it_cannot_be_read_what_is_to_stay(string place)
+    {
+        using Engine engine = new(Good);
+        BackupRun[] runs = [await engine.RunOk(), await engine.RunOk()];
+        string path = Path.Combine(engine.Store.Directory, place);
+        File.CreateSymbolicLink(path, path);
+        engine.Supervisor.Reconfigure([Good], new EngineSettings { Keep = new RetentionPolicy { Last = 1 } });
+        BackupException e = Assert.ThrowsExactly<BackupException>(
+            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None));
+        Assert.AreEqual(BackupFault.Io, e.Fault);
+        CollectionAssert.AreEquivalent((RunId[])[runs[0].Id, runs[1].Id], Stored(engine));
     }
 
     private static RunId[] Stored(Engine engine) =>

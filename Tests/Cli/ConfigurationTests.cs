@@ -56,6 +56,7 @@ public sealed class ConfigurationTests
     [DataRow("{\"store\":\"relative\"}", "f:1:10:", "absolute path")]
     [DataRow("{\"store\":5}", "f:1:10:", "text in quotation marks")]
     [DataRow("{\"store\":\"/s\",\"timeout\":\"soon\"}", "f:1:25:", "duration")]
+    [DataRow("{\"store\":\"/s\",\"timeout\":\"31d\"}", "f:1:25:", "at most \"30d\"")]
     [DataRow("{\"store\":\"/s\",\"timeout\":60}", "f:1:25:", "text in quotation marks")]
     [DataRow("{\"store\":\"/s\",\"validate\":\"hot\"}", "f:1:26:", "\"new\" or \"cold\"")]
     [DataRow("{\"store\":\"/s\",\"listen\":[]}", "f:1:24:", "must be an object")]
