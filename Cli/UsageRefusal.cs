@@ -11,6 +11,10 @@ internal static class UsageRefusal
     /// <summary>The sentences; none when the line is understood.</summary>
     internal static async Task<IReadOnlyList<string>> SentencesAsync(ParseResult parsed)
     {
+        if (parsed.Action is ParseErrorAction && parsed.CommandResult.Command is { Action: null } group)
+        {
+            return [NoVerb(group, parsed.UnmatchedTokens)];
+        }
         if (parsed.Action is ParseErrorAction mistake)
         {
             // The sentences alone; a page of help below them would push them off the screen.
@@ -32,6 +36,19 @@ internal static class UsageRefusal
             verb = $"{c.Command.Name} {verb}";
         }
         return $"See: backupd {verb}--help";
+    }
+
+    private static string NoVerb(Command group, IReadOnlyList<string> unmatched)
+    {
+        string[] known = [.. group.Subcommands.Where(c => !c.Hidden).Select(c => c.Name)];
+        if (unmatched.Count > 0)
+        {
+            string hint = Spelling.Nearest(known, unmatched[0]) is string near ? $"; did you mean {near}?" : "";
+            return $"there is no verb {unmatched[0]}{hint}";
+        }
+        return group is RootCommand
+            ? "a verb is missing; to begin with: backupd once ~/Documents --to demo"
+            : $"a verb is missing after {group.Name}: {string.Join(", ", known)}";
     }
 
     // The library takes an option that it does not know for an argument, where there is room for one: list --jsn would

@@ -103,7 +103,7 @@ internal static class HealthVerb
     {
         Option<string> option = new(name)
         {
-            Description = $"{description} than this ({usual})",
+            Description = $"{description} than this",
             HelpName = "DURATION",
             DefaultValueFactory = _ => usual,
         };

@@ -31,7 +31,7 @@ internal static class LogVerb
         Argument<string?> run = new("RUN") { Description = "As WHERE for restore", Arity = ArgumentArity.ZeroOrOne };
         Option<int> limit = new("--limit")
         {
-            Description = $"So many runs at most; {UsualRows} without it",
+            Description = "So many runs at most",
             HelpName = "N",
             DefaultValueFactory = _ => UsualRows,
             CustomParser = result =>

@@ -148,6 +148,8 @@ internal static class RunVerb
             await context.Error.WriteLineAsync("follow it with: backupd watch");
             return false;
         }
+        // On a line of its own, behind the ^C that the terminal shows.
+        await context.Error.WriteLineAsync("\nthe run is being cancelled");
         using DaemonClient daemon = await resolver.ConnectAsync(CancellationToken.None);
         await daemon.RequestLineAsync("StopBackupServer", "{}", CancellationToken.None);
         return true;

@@ -97,7 +97,12 @@ public sealed class CommandLineTests
     [DataRow("there is no option --jsn; did you mean --json?", "list", "--jsn")]
     [DataRow("there is no option --qiet; did you mean --quiet?", "run", "--qiet")]
     [DataRow("there is no option -x1; what is no option", "show", "-x1")]
-    [DataRow("Did you mean", "lst")]
+    [DataRow("backupd: there is no verb lst; did you mean list?\nSee: backupd --help\n", "lst")]
+    [DataRow("backupd: there is no verb xyzzy\n", "xyzzy")]
+    [DataRow("backupd: there is no verb lsit; did you mean list?\n", "lsit", "--to", "x")]
+    [DataRow("a verb is missing; to begin with: backupd once")]
+    [DataRow("backupd: a verb is missing after token: new, revoke\nSee: backupd token --help\n", "token")]
+    [DataRow("there is no verb chekc; did you mean check?", "config", "chekc")]
     [DataRow("See: backupd token new --help", "token", "new", "--rule", "admin")]
     public async Task What_is_mistyped_is_told_with_what_was_meant(string told, params string[] arguments)
     {
