@@ -37,8 +37,12 @@ internal sealed class RunFollower : IDisposable
     }
 
     /// <summary>Shows events until one says that the operation has ended; its object. Null when the daemon is gone.</summary>
+    internal Task<ProgressObject?> ShowUntilEndAsync(ProgressDisplay display, CancellationToken cancellation) =>
+        ShowUntilEndAsync(display, except: "", cancellation);
+
+    /// <summary>The same, without the events of one run.</summary>
     /// <param name="display">Where.</param>
-    /// <param name="except">A run whose events are not shown; "" for none.</param>
+    /// <param name="except">That run; "" for none.</param>
     /// <param name="cancellation">Gives up.</param>
     internal async Task<ProgressObject?> ShowUntilEndAsync(
         ProgressDisplay display, string except, CancellationToken cancellation)

@@ -33,7 +33,7 @@ internal static class WatchVerb
                 ProgressDisplay display = options.Display(parsed, context, follower.Sources);
                 try
                 {
-                    ProgressObject? end = await follower.ShowUntilEndAsync(display, except: "", interrupts.Token);
+                    ProgressObject? end = await follower.ShowUntilEndAsync(display, interrupts.Token);
                     if (end is null)
                     {
                         throw new NoDaemonException("the daemon closed the connection");
