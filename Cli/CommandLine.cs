@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Invocation;
-using System.CommandLine.Parsing;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Backupd.Backup;
@@ -51,13 +49,9 @@ public static class CommandLine
     {
         RootCommand root = Build(context);
         Verb.ExtendHelp(root);
+        root.Options.OfType<VersionOption>().Single().Action = new VersionVerb.Line(context);
         // "@daily" is a schedule and "@FILE" what call is to send: no file of arguments, which the library would look for.
         ParseResult parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Action is ParseErrorAction mistake)
-        {
-            // The sentence alone; a page of help below it would push it off the screen.
-            mistake.ShowHelp = false;
-        }
         InvocationConfiguration console = new()
         {
             Output = context.Output,
@@ -69,18 +63,17 @@ public static class CommandLine
         try
         {
             CheckCryptography();
-            int code = await parsed.InvokeAsync(console);
-            if (parsed.Action is not ParseErrorAction)
+            IReadOnlyList<string> mistakes = await UsageRefusal.SentencesAsync(parsed);
+            if (mistakes.Count == 0)
             {
-                return code;
+                return await parsed.InvokeAsync(console);
             }
-            // The library's code for a parse error is 1; for scripts 1 means that a backup failed.
-            string verb = "";
-            for (SymbolResult? at = parsed.CommandResult; at is CommandResult { Command: not RootCommand } c; at = at.Parent)
+            foreach (string mistake in mistakes)
             {
-                verb = $"{c.Command.Name} {verb}";
+                await context.Error.WriteLineAsync($"backupd: {mistake}");
             }
-            await context.Error.WriteLineAsync($"See: backupd {verb}--help");
+            await context.Error.WriteLineAsync(UsageRefusal.See(parsed));
+            // The library's code for this is 1, which tells scripts that a backup failed.
             return parsed.CommandResult.Command is Verb refused ? refused.UsageCode : (int)ExitCode.Usage;
         }
         catch (Exception e)
@@ -154,7 +147,7 @@ public static class CommandLine
                 return ExitCodes.Of(e.Fault);
             case ErrorReplyException e:
                 error.WriteLine($"backupd: {e.Message}");
-                WriteDetail(e.Detail, error);
+                WriteDetail(e.Symbol == "BACKUP_RUN_ACTIVE" ? "follow it with: backupd watch" : e.Detail, error);
                 return ExitCodes.OfSymbol(e.Symbol);
             case NoDaemonException e:
                 error.WriteLine($"backupd: {e.Message}");

@@ -19,20 +19,19 @@ internal sealed class CommonOptions
 
     private readonly Option<string?> _address = new("--addr")
     {
-        Description = "The daemon: unix:/path, host:port or tls:host:port (else BACKUPD_ADDR, the configuration, the default); "
-            + "TLS is spoken unless the host is a loopback one",
+        Description = "The daemon, when it is not this machine's: unix:/path, host:port or tls:host:port (or BACKUPD_ADDR)",
         HelpName = "ADDRESS",
     };
 
     private readonly Option<string?> _fingerprint = new("--fingerprint")
     {
-        Description = "Believe only this certificate, by its SHA-256 (else BACKUPD_FINGERPRINT, else the system's authorities)",
+        Description = "Believe only this certificate of the daemon (or BACKUPD_FINGERPRINT)",
         HelpName = "SHA256",
     };
 
     private readonly Option<string?> _tokenFile = new("--token-file")
     {
-        Description = "File with an access token (else BACKUPD_TOKEN_FILE); the Unix socket needs none",
+        Description = "File with an access token (or BACKUPD_TOKEN_FILE); the Unix socket needs none",
         HelpName = "FILE",
     };
 

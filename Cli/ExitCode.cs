@@ -27,7 +27,7 @@ public enum ExitCode
     /// <summary>Another operation is at work.</summary>
     Busy = 11,
 
-    /// <summary>The daemon refused the token or the role.</summary>
+    /// <summary>Denied: the token, the role, or this user at the Unix socket.</summary>
     Denied = 12,
 
     /// <summary>No daemon answers.</summary>

@@ -6,6 +6,8 @@ namespace Backupd.Cli;
 /// everybody else.</summary>
 public sealed record Places
 {
+    private const string SocketOfSystem = "/run/backupd/backupd.sock";
+
     /// <summary>The configuration file.</summary>
     public required string Config { get; init; }
 
@@ -14,6 +16,9 @@ public sealed record Places
 
     /// <summary>The daemon's Unix socket.</summary>
     public required string Socket { get; init; }
+
+    /// <summary>The Unix socket of the system's daemon, which is asked where the user has none; "" for nobody.</summary>
+    public string SystemSocket { get; init; } = "";
 
     /// <summary>Whether these are the system's and not one user's.</summary>
     public bool IsRoot { get; init; }
@@ -34,7 +39,11 @@ public sealed record Places
     public string TlsCertificate => Path.Combine(State, "tls.pem");
 
     /// <summary>The places of this user.</summary>
-    public static Places OfUser() => Of(Accounts.EffectiveUserId == 0, Environment.GetEnvironmentVariable);
+    public static Places OfUser()
+    {
+        bool isRoot = Accounts.EffectiveUserId == 0;
+        return Of(isRoot, Environment.GetEnvironmentVariable) with { SystemSocket = isRoot ? "" : SocketOfSystem };
+    }
 
     /// <summary>The places, given who asks and what the environment says.</summary>
     /// <remarks>XDG Base Directory Specification, with its fall-backs: ~/.config and ~/.local/state. Without
@@ -47,7 +56,7 @@ public sealed record Places
             {
                 Config = "/etc/backupd/backupd.json",
                 State = "/var/lib/backupd",
-                Socket = "/run/backupd/backupd.sock",
+                Socket = SocketOfSystem,
                 IsRoot = true,
             };
         }

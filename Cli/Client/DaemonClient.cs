@@ -59,11 +59,18 @@ public sealed class DaemonClient : IDisposable
             }
             return new DaemonClient(socket, stream, token);
         }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AccessDenied)
+        {
+            socket.Dispose();
+            throw new ErrorReplyException(
+                "RET_ERR_PERMISSIONS", $"this user may not use {address.Text}",
+                "ask as root, as the daemon's own user, or as a member of the group that listen.group names", "");
+        }
         catch (SocketException e)
         {
             socket.Dispose();
             throw new NoDaemonException(
-                $"no daemon answers at {address.Text}: {e.Message}; start one with: backupd serve", e);
+                $"no daemon answers at {address.Text}: {Reason(address, e)}; start one with: backupd serve", e);
         }
         catch
         {
@@ -146,6 +153,12 @@ public sealed class DaemonClient : IDisposable
         _stream.Dispose();
         _socket.Dispose();
     }
+
+    // The runtime's sentence for a missing socket is about addresses of networks.
+    private static string Reason(DaemonAddress address, SocketException e) =>
+        address.EndPoint is UnixDomainSocketEndPoint && e.SocketErrorCode == SocketError.AddressNotAvailable
+            ? "there is no such socket"
+            : e.Message;
 
     private static string Text(JsonDocument json, string member) =>
         json.RootElement.TryGetProperty(member, out JsonElement value) ? value.GetString() ?? "" : "";

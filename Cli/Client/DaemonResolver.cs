@@ -4,7 +4,8 @@ using Backupd.Cli.Configuration;
 
 namespace Backupd.Cli.Client;
 
-/// <summary>Finds the daemon: --addr, then BACKUPD_ADDR, then the configuration's socket, then the default one.</summary>
+/// <summary>Finds the daemon: --addr, then BACKUPD_ADDR, then the configuration's socket, then the user's own, then the
+/// system's.</summary>
 internal sealed class DaemonResolver
 {
     private readonly CommonOptions _options;
@@ -51,9 +52,22 @@ internal sealed class DaemonResolver
                 BackupFault.InputInvalid, $"{given} is not an address: unix:/path, host:port, tls:host:port or tcp:host:port");
         }
         DaemonConfiguration configuration = DaemonConfiguration.Load(_options.Config(_parsed), _context.Places);
+        if (configuration.File.Length == 0 && IsSystemMeant())
+        {
+            return DaemonAddress.Unix(_context.Places.SystemSocket);
+        }
         return configuration.Socket.Length > 0 || configuration.Tcp is null
             ? DaemonAddress.Unix(configuration.Socket.Length > 0 ? configuration.Socket : _context.Places.Socket)
             : DaemonAddress.TryParse(configuration.Tcp.ToString())!;
+    }
+
+    // A user without a daemon and a configuration asks the one that root has set up. Its directory is looked for and not
+    // its socket, which not everybody can see: then the answer is that this user may not, which is the truth.
+    private bool IsSystemMeant()
+    {
+        Places places = _context.Places;
+        return places.SystemSocket.Length > 0 && !File.Exists(places.Socket)
+            && Directory.Exists(Path.GetDirectoryName(places.SystemSocket));
     }
 
     private string? Fingerprint()
@@ -68,6 +82,13 @@ internal sealed class DaemonResolver
     private string Token()
     {
         string? file = _options.TokenFile(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_TOKEN_FILE");
-        return string.IsNullOrEmpty(file) ? "" : File.ReadAllText(file).Trim();
+        try
+        {
+            return string.IsNullOrEmpty(file) ? "" : File.ReadAllText(file).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(BackupFault.Io, $"the token file cannot be read: {e.Message}", inner: e);
+        }
     }
 }

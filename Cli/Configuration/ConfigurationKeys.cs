@@ -90,27 +90,6 @@ public static class ConfigurationKeys
     public static bool Exists(string section, string name) => All.Any(k => k.Section == section && k.Name == name);
 
     /// <summary>The key of a section that a misspelled name most likely means; null when none is near.</summary>
-    public static string? Nearest(string section, string name)
-    {
-        ConfigurationKey? best = All.Where(k => k.Section == section).MinBy(k => Distance(k.Name, name));
-        return best is not null && Distance(best.Name, name) <= Math.Max(2, name.Length / 3) ? best.Name : null;
-    }
-
-    // Levenshtein's distance, with case ignored: "Store" is one thought away from "store".
-    private static int Distance(string a, string b)
-    {
-        int[] previous = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int[] current = new int[b.Length + 1];
-            current[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int change = char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1;
-                current[j] = Math.Min(Math.Min(previous[j] + 1, current[j - 1] + 1), previous[j - 1] + change);
-            }
-            previous = current;
-        }
-        return previous[b.Length];
-    }
+    public static string? Nearest(string section, string name) =>
+        Spelling.Nearest(All.Where(k => k.Section == section).Select(k => k.Name), name);
 }

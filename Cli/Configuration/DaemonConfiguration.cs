@@ -121,6 +121,10 @@ public sealed record DaemonConfiguration
         {
             return work();
         }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new ConfigurationException($"{path} does not exist; backupd init writes a first configuration");
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ConfigurationException($"{path}: {e.Message}");

@@ -33,7 +33,7 @@ internal static class CompleteVerb
             Place place = Place.Of(parsed.RootCommandResult.Command, typed.Length > 0 ? typed[..^1] : []);
             string word = typed.Length > 0 ? typed[^1] : "";
             IEnumerable<string> found = place.Offered(word)
-                ?? await AskedAsync(place.Argument, new DaemonResolver(options, parsed, context), context, cancellation);
+                ?? await AskedAsync(place.Asks, new DaemonResolver(options, parsed, context), context, cancellation);
             foreach (string candidate in found.Where(c => c.StartsWith(word, StringComparison.Ordinal)))
             {
                 await context.Output.WriteLineAsync(candidate);
@@ -44,13 +44,13 @@ internal static class CompleteVerb
     }
 
     private static async Task<IEnumerable<string>> AskedAsync(
-        Argument? argument, DaemonResolver resolver, CliContext context, CancellationToken cancellation)
+        string what, DaemonResolver resolver, CliContext context, CancellationToken cancellation)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         stop.CancelAfter(Patience);
         try
         {
-            return argument?.Name switch
+            return what switch
             {
                 "PARTICIPANT" => await ParticipantsAsync(resolver, context, stop.Token),
                 "WHERE" or "RUN" or "OLD" or "NEW" => await RunsAsync(resolver, stop.Token),
@@ -98,6 +98,15 @@ internal static class CompleteVerb
     /// <param name="IsBegun">A word that is no option stands after the verb.</param>
     private sealed record Place(Command Command, Option? Option, Argument? Argument, bool IsBegun)
     {
+        /// <summary>What the daemon may know, by the name of an argument; "" for nothing.</summary>
+        internal string Asks => Option?.Name switch
+        {
+            null => Argument?.Name ?? "",
+            "--participant" => "PARTICIPANT",
+            "--run" => "WHERE",
+            _ => "",
+        };
+
         internal static Place Of(Command root, string[] before)
         {
             Command command = root;
@@ -138,7 +147,8 @@ internal static class CompleteVerb
         {
             if (Option is not null)
             {
-                return Values(Option);
+                string[] fixedOnes = [.. Values(Option)];
+                return fixedOnes.Length == 0 && Asks.Length > 0 ? null : fixedOnes;
             }
             if (word.StartsWith('-'))
             {

@@ -8,7 +8,43 @@ namespace Backupd.Cli.Verbs;
 /// <summary><c>backupd config</c>: looks at the configuration.</summary>
 internal static class ConfigVerb
 {
-    internal static Command Create(CliContext context) => new("config", "Look at the configuration")
+    private const string CheckDescription = """
+        Read the configuration file and say whether the daemon would take it.
+
+        The exit code is 78 when it would not; then the line is shown, with a caret at the place. Sources that do not exist
+        are warnings.
+
+        Examples:
+          backupd config check
+          backupd config check new.json && sudo mv new.json /etc/backupd/backupd.json
+        """;
+
+    private const string ShowDescription = """
+        Print the configuration that holds, defaults included, as strict JSON.
+
+        What it prints is a configuration itself and means the same.
+
+        Examples:
+          backupd config show
+          backupd config show --json | jq .participants
+        """;
+
+    private const string PathDescription = """
+        Print where the configuration file is looked for.
+
+        Examples:
+          backupd config path
+          sudo nano "$(sudo backupd config path)"
+        """;
+
+    private const string KeysDescription = """
+        Print every key, its default and its meaning.
+
+        Example:
+          backupd config keys | grep keep
+        """;
+
+    internal static Command Create(CliContext context) => new("config", "Look at the configuration.")
     {
         Check(context),
         Show(context),
@@ -16,10 +52,10 @@ internal static class ConfigVerb
         Keys(context),
     };
 
-    private static Command Check(CliContext context)
+    private static Verb Check(CliContext context)
     {
         Argument<string?> file = new("FILE") { Description = "Without it the default file", Arity = ArgumentArity.ZeroOrOne };
-        Command command = new("check", "Read the configuration file and say whether the daemon would take it") { file };
+        Verb command = new("check", CheckDescription) { file };
         command.SetAction(parsed =>
         {
             DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(
@@ -60,11 +96,7 @@ internal static class ConfigVerb
 
     private static Verb Show(CliContext context)
     {
-        Verb command = new("show", """
-            Print the configuration that holds, defaults included, as strict JSON.
-
-            What it prints is a configuration itself and means the same.
-            """);
+        Verb command = new("show", ShowDescription);
         Argument<string?> file = new("FILE") { Description = "Without it the default file", Arity = ArgumentArity.ZeroOrOne };
         command.Add(file);
         CommonOptions options = new CommonOptions(command).WithJson();
@@ -76,16 +108,16 @@ internal static class ConfigVerb
         return command;
     }
 
-    private static Command PathOf(CliContext context)
+    private static Verb PathOf(CliContext context)
     {
-        Command command = new("path", "Print where the configuration file is looked for");
+        Verb command = new("path", PathDescription);
         command.SetAction(_ => context.Output.WriteLine(context.Places.Config));
         return command;
     }
 
-    private static Command Keys(CliContext context)
+    private static Verb Keys(CliContext context)
     {
-        Command command = new("keys", "Print every key, its default and its meaning");
+        Verb command = new("keys", KeysDescription);
         command.SetAction(_ =>
         {
             foreach (ConfigurationKey key in ConfigurationKeys.All)

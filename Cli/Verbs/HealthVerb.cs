@@ -22,8 +22,10 @@ internal static class HealthVerb
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
     private const string Description = """
-        Check for monitoring that a good full backup is young enough: one line, performance data, exit code 0 OK,
-        1 WARNING, 2 CRITICAL or 3 UNKNOWN.
+        Check for monitoring that a good full backup is young enough.
+
+        One line with performance data, as plugins of Nagios and its like print it; the exit code is 0 OK, 1 WARNING,
+        2 CRITICAL or 3 UNKNOWN.
 
         CRITICAL: no full run has completed within --crit, or no daemon answers. WARNING: none within --warn, or the last
         run is not completed. UNKNOWN: it could not be found out. The age counts from the start of the run, because that is
@@ -101,7 +103,7 @@ internal static class HealthVerb
     {
         Option<string> option = new(name)
         {
-            Description = $"{description} than this ({usual})",
+            Description = $"{description} than this",
             HelpName = "DURATION",
             DefaultValueFactory = _ => usual,
         };

@@ -13,6 +13,10 @@ internal static class InitVerb
 
         It asks nothing and overwrites nothing. The configuration that it writes is taken as it is; read it and name in
         it what is to be backed up.
+
+        Examples:
+          sudo backupd init
+          backupd init --config backupd.json
         """;
 
     private const UnixFileMode FileMode =

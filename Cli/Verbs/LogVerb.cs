@@ -11,9 +11,10 @@ internal static class LogVerb
     private const int UsualRows = 50;
 
     private const string Description = """
-        Print the history of backups, a line a run, newest first: run, start, trigger, type, status, duration, size, bytes
-        added on disk, and why it is not completed. With RUN everything that is known of that run, with every error and
-        warning.
+        Print the history of backups, a line a run, newest first.
+
+        A line has run, start, trigger, type, status, duration, size, bytes added on disk, and why it is not completed.
+        With RUN it is everything that is known of that run, with every error and warning. With --json a run is a line.
 
         The store is read directly where this user may, else through the daemon. What the daemon itself says is in the
         journal: journalctl -u backupd.
@@ -30,7 +31,7 @@ internal static class LogVerb
         Argument<string?> run = new("RUN") { Description = "As WHERE for restore", Arity = ArgumentArity.ZeroOrOne };
         Option<int> limit = new("--limit")
         {
-            Description = $"So many runs at most; {UsualRows} without it",
+            Description = "So many runs at most",
             HelpName = "N",
             DefaultValueFactory = _ => UsualRows,
             CustomParser = result =>

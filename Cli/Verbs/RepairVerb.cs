@@ -18,6 +18,7 @@ internal static class RepairVerb
         Examples:
           backupd repair
           backupd repair /mnt/usb/backups
+          backupd repair --json | jq -r '.hurt[].run_id'
         """;
 
     internal static Command Create(CliContext context)
@@ -28,7 +29,7 @@ internal static class RepairVerb
             Arity = ArgumentArity.ZeroOrOne,
         };
         Verb command = new("repair", Description) { directory };
-        CommonOptions options = new CommonOptions(command).WithProgress().WithConfig();
+        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithConfig();
         command.SetAction(async (parsed, _) =>
         {
             string store = parsed.GetValue(directory)
@@ -39,13 +40,42 @@ internal static class RepairVerb
             CancellationToken stop = interrupts.Token;
             RepairOutcome outcome = await LocalProgress.FollowAsync(
                 supervisor.Progress, Task.Run(() => supervisor.Repair(supervisor.Progress, stop), stop), display);
-            if (!options.Quiet(parsed))
+            if (options.Json(parsed))
+            {
+                WriteJson(outcome, context.Output);
+            }
+            else if (!options.Quiet(parsed))
             {
                 Write(outcome, store, context.Error);
             }
             return (int)(outcome.Quarantined.IsEmpty && outcome.Hurt.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
         });
         return command;
+    }
+
+    private static void WriteJson(RepairOutcome outcome, TextWriter output)
+    {
+        using JsonLines lines = new();
+        lines.Write(output, json =>
+        {
+            json.WriteNumber("chunks", outcome.Chunks);
+            json.WriteStartArray("damaged");
+            foreach (string chunk in outcome.Quarantined)
+            {
+                json.WriteStringValue(chunk);
+            }
+            json.WriteEndArray();
+            json.WriteStartArray("hurt");
+            foreach (HurtParticipant hurt in outcome.Hurt)
+            {
+                json.WriteStartObject();
+                json.WriteString("run_id", hurt.Run.ToString());
+                json.WriteString("participant", hurt.Participant);
+                json.WriteString("error", hurt.First);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        });
     }
 
     private static void Write(RepairOutcome outcome, string store, TextWriter output)

@@ -37,12 +37,24 @@ internal sealed class RunFollower : IDisposable
     }
 
     /// <summary>Shows events until one says that the operation has ended; its object. Null when the daemon is gone.</summary>
-    internal async Task<ProgressObject?> ShowUntilEndAsync(ProgressDisplay display, CancellationToken cancellation)
+    internal Task<ProgressObject?> ShowUntilEndAsync(ProgressDisplay display, CancellationToken cancellation) =>
+        ShowUntilEndAsync(display, except: "", cancellation);
+
+    /// <summary>The same, without the events of one run.</summary>
+    /// <param name="display">Where.</param>
+    /// <param name="except">That run; "" for none.</param>
+    /// <param name="cancellation">Gives up.</param>
+    internal async Task<ProgressObject?> ShowUntilEndAsync(
+        ProgressDisplay display, string except, CancellationToken cancellation)
     {
         while (await _daemon.NextEventAsync(cancellation) is string line)
         {
             DaemonClient.IsEvent(line, out string data);
             ProgressObject progress = JsonSerializer.Deserialize(data, WireJson.Default.ProgressObject)!;
+            if (except.Length > 0 && progress.RunId == except)
+            {
+                continue;
+            }
             display.Show(progress, data);
             if (!progress.Active)
             {

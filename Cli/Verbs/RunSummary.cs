@@ -18,9 +18,14 @@ internal static class RunSummary
     internal static void Write(RunObject run, TextWriter output, string restore, string again)
     {
         output.WriteLine(Headline(run));
+        // What ended the run is in the headline, and each participant that it cut short repeats it.
+        bool wasCut = run.Status is RunStatus.Cancelled or RunStatus.Timeout && run.ErrorSummary.Length > 0;
         foreach (ParticipantObject failed in run.Participants.Where(p => !p.Ok))
         {
-            output.WriteLine($"  {failed.Name}: {Units.Printable(failed.Error)}");
+            if (!wasCut || !failed.Error.EndsWith(run.ErrorSummary, StringComparison.Ordinal))
+            {
+                output.WriteLine($"  {failed.Name}: {Units.Printable(failed.Error)}");
+            }
         }
         if (run.Status is RunStatus.Failed && run.Participants.All(p => p.Ok) && run.ErrorSummary.Length > 0)
         {
@@ -67,7 +72,8 @@ internal static class RunSummary
 
     private static string Headline(RunObject run)
     {
-        string time = Units.Seconds(run.FinishedAt - run.StartedAt);
+        long seconds = run.FinishedAt - run.StartedAt;
+        string time = seconds > 0 ? Units.Seconds(seconds) : "under 1s";
         ExitCode code = ExitCodes.Of(run.Status);
         return run.Status switch
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
@@ -19,9 +20,11 @@ internal static class RunVerb
         Examples:
           backupd run
           backupd run etc app
+          backupd run --detach --trigger pre_update
           backupd run --quiet; case $? in 0) ;; 3) echo partial;; 11) echo busy;; *) echo failed;; esac
 
-        Ctrl-C leaves the run going; a second one within three seconds cancels it.
+        Ctrl-C leaves the run going, and the exit code is 130; a second one within three seconds cancels it. With --quiet
+        the exit code alone says how the run ended; of a run that failed, one sentence says why.
         """;
 
     internal static Command Create(CliContext context)
@@ -48,6 +51,7 @@ internal static class RunVerb
             DaemonResolver resolver = new(options, parsed, context);
             using Interrupts interrupts = new();
             using RunFollower follower = await RunFollower.SubscribeAsync(resolver, interrupts.Token);
+            CheckNames(named, follower.Sources);
             using DaemonClient starter = await resolver.ConnectAsync(interrupts.Token);
             ProgressObject before = await starter.RequestAsync(
                 "GetBackupProgress", "{}", WireJson.Default.ProgressObject, interrupts.Token);
@@ -55,9 +59,21 @@ internal static class RunVerb
             return parsed.GetValue(detach)
                 ? await DetachAsync(reply, follower, before.RunId, context)
                 : await FollowAsync(
-                    reply, follower, interrupts, resolver, new Report(named, options, parsed, context));
+                    reply, follower, before.RunId, interrupts, resolver, new Report(named, options, parsed, context));
         });
         return command;
+    }
+
+    // The daemon would refuse them too, but among everything else that can be wrong with a request.
+    private static void CheckNames(string[] named, IReadOnlyDictionary<string, string> known)
+    {
+        if (named.FirstOrDefault(n => !known.ContainsKey(n)) is string unknown)
+        {
+            throw new BackupException(
+                BackupFault.ParticipantUnknown,
+                $"there is no participant {unknown}; "
+                + (known.Count == 0 ? "none is configured" : $"configured are: {string.Join(", ", known.Keys)}"));
+        }
     }
 
     private static string Data(string[] participants, string trigger)
@@ -91,12 +107,13 @@ internal static class RunVerb
     }
 
     private static async Task<int> FollowAsync(
-        Task<string> reply, RunFollower follower, Interrupts interrupts, DaemonResolver resolver, Report report)
+        Task<string> reply, RunFollower follower, string runBefore, Interrupts interrupts, DaemonResolver resolver,
+        Report report)
     {
         CliContext context = report.Context;
         ProgressDisplay display = report.Options.Display(report.Parsed, context, follower.Sources);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(interrupts.Token);
-        Task<ProgressObject?> shown = follower.ShowUntilEndAsync(display, stop.Token);
+        Task<ProgressObject?> shown = follower.ShowUntilEndAsync(display, except: runBefore, stop.Token);
         try
         {
             Task ended = await Task.WhenAny(reply, Interrupted(interrupts.Token));
@@ -131,6 +148,8 @@ internal static class RunVerb
             await context.Error.WriteLineAsync("follow it with: backupd watch");
             return false;
         }
+        // On a line of its own, behind the ^C that the terminal shows.
+        await context.Error.WriteLineAsync("\nthe run is being cancelled");
         using DaemonClient daemon = await resolver.ConnectAsync(CancellationToken.None);
         await daemon.RequestLineAsync("StopBackupServer", "{}", CancellationToken.None);
         return true;

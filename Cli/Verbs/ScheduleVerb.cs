@@ -22,7 +22,7 @@ internal static class ScheduleVerb
           backupd schedule test @weekly --count 10
         """;
 
-    internal static Command Create(CliContext context) => new("schedule", "Try out schedules")
+    internal static Command Create(CliContext context) => new("schedule", "Try out schedules.")
     {
         Test(context),
     };

@@ -17,6 +17,10 @@ internal static class ServeVerb
 
         SIGHUP reads the configuration again; a file that is refused changes nothing. SIGTERM lets a running backup end
         within the configured grace and cancels it then; a second SIGTERM cancels at once.
+
+        Examples:
+          sudo backupd serve
+          backupd serve --config backupd.json --log json
         """;
 
     internal static Command Create(CliContext context)

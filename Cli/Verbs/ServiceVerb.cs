@@ -11,7 +11,7 @@ internal static class ServiceVerb
         Print the systemd unit that install would write, for the present configuration.
 
         Example:
-          backupd service print | sudo tee /etc/systemd/system/backupd.service
+          sudo backupd service print > backupd.service
         """;
 
     private const string InstallDescription = """
@@ -32,7 +32,7 @@ internal static class ServiceVerb
           sudo backupd service uninstall
         """;
 
-    internal static Command Create(CliContext context) => new("service", "Run the daemon under systemd")
+    internal static Command Create(CliContext context) => new("service", "Run the daemon under systemd.")
     {
         Print(context),
         Install(context),

@@ -48,9 +48,7 @@ internal static class StatusVerb
         await output.WriteLineAsync($"backupd {info.Version}, up {Units.Seconds(info.UptimeSeconds)}");
         string now = progress.Active
             ? $"run {progress.RunId}: {progress.OverallPercent}% {Units.Printable(progress.Message)}"
-            : progress.RunId.Length > 0
-                ? $"run {progress.RunId} ended badly: {Units.Printable(progress.Message)}"
-                : "no active backup";
+            : "no active backup";
         await output.WriteLineAsync(now);
         if (info.Maintenance)
         {

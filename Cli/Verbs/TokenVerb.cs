@@ -43,7 +43,7 @@ internal static class TokenVerb
           backupd token revoke "$(cat panel.token)" && systemctl reload backupd
         """;
 
-    internal static Command Create(CliContext context) => new("token", "Make and revoke access tokens for TCP clients")
+    internal static Command Create(CliContext context) => new("token", "Make and revoke access tokens for TCP clients.")
     {
         New(context),
         Revoke(context),

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
@@ -23,6 +24,7 @@ internal static class ValidateVerb
         Examples:
           backupd validate latest
           backupd validate latest --quick
+          backupd validate latest --json | jq -r .status
           backupd validate /mnt/usb/backups/latest
         """;
 
@@ -39,7 +41,7 @@ internal static class ValidateVerb
         };
         Option<bool> quick = new("--quick") { Description = "Look whether every chunk is there; do not read contents" };
         Verb command = new("validate", Description) { where, participant, quick };
-        CommonOptions options = new CommonOptions(command).WithProgress().WithDaemon();
+        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithDaemon();
         command.SetAction(async (parsed, _) =>
         {
             Validation asked = new(
@@ -50,7 +52,11 @@ internal static class ValidateVerb
                 ? await HereAsync(asked, options, parsed, context, interrupts.Token)
                 : await InDaemonAsync(
                     asked, daemon, new Following(options, parsed, context), interrupts.Token);
-            if (!options.Quiet(parsed))
+            if (options.Json(parsed))
+            {
+                RunSummary.WriteJson(read, context.Output);
+            }
+            else if (!options.Quiet(parsed))
             {
                 await WriteAsync(read, asked.IsQuick, context.Error);
             }
@@ -85,6 +91,12 @@ internal static class ValidateVerb
         RunObject run = RunLocator.IdOrLatest(asked.Where) is RunId id
             ? await DaemonRuns.GetAsync(daemon, id.ToString(), stop)
             : await DaemonRuns.LatestAsync(daemon, stop);
+        if (asked.Participants.FirstOrDefault(a => run.Participants.All(p => p.Name != a)) is string unknown)
+        {
+            string known = string.Join(", ", run.Participants.Select(p => p.Name));
+            throw new BackupException(
+                BackupFault.ParticipantUnknown, $"run {run.RunId} has no participant {unknown}; it has {known}");
+        }
         // The protocol takes a partial run by the participants that are whole.
         ImmutableArray<string> names = asked.Participants.IsEmpty && run.Status == RunStatus.Partial && !asked.IsQuick
             ? [.. run.Participants.Where(p => p.Ok).Select(p => p.Name)]

@@ -8,9 +8,19 @@ namespace Backupd.Cli.Verbs;
 /// <summary><c>backupd watch</c>: shows whatever the daemon does, until Ctrl-C.</summary>
 internal static class WatchVerb
 {
+    private const string Description = """
+        Show the progress of every run of the daemon, until Ctrl-C.
+
+        Ctrl-C ends the watching and nothing else. The exit code is 13 when the daemon goes.
+
+        Examples:
+          backupd watch
+          backupd watch --progress json | jq --unbuffered .overall_percent
+        """;
+
     internal static Command Create(CliContext context)
     {
-        Command command = new("watch", "Show the progress of every run of the daemon, until Ctrl-C");
+        Verb command = new("watch", Description);
         CommonOptions options = new CommonOptions(command).WithDaemon().WithProgress();
         command.SetAction(async (parsed, _) =>
         {

@@ -31,6 +31,13 @@ public sealed class CommandLineTests
             (int verbCode, string text, _) = await Run(directory, verb, "--help");
             Assert.AreEqual(0, verbCode);
             Assert.Contains(verb, text);
+            foreach (string page in Pages(verb, text))
+            {
+                string help = (await Run(directory, [.. page.Split(' '), "--help"])).Output;
+                Assert.Contains("\nExample", help, page);
+                Assert.Contains($"\n  backupd {page}", help.Replace("sudo ", ""), page);
+                Assert.IsFalse(help.Split('\n').Any(l => l.Length > 130), help);
+            }
         }
         Assert.Contains("pg_dump -Fc shop", (await Run(directory, "once", "--help")).Output);
         Assert.IsLessThan(60, output.Split('\n').Length, "the overview fits a screen");
@@ -84,6 +91,84 @@ public sealed class CommandLineTests
         Assert.IsGreaterThan(5, error.Length);
         Assert.IsLessThan(16, error.Split('\n').Length, error);
         Assert.IsFalse(Directory.Exists(directory["d"]) || Directory.Exists("d"), "nothing was made");
+    }
+
+    [TestMethod]
+    [DataRow("there is no option --jsn; did you mean --json?", "list", "--jsn")]
+    [DataRow("there is no option --qiet; did you mean --quiet?", "run", "--qiet")]
+    [DataRow("there is no option -x1; what is no option", "show", "-x1")]
+    [DataRow("backupd: there is no verb lst; did you mean list?\nSee: backupd --help\n", "lst")]
+    [DataRow("backupd: there is no verb xyzzy\n", "xyzzy")]
+    [DataRow("backupd: there is no verb lsit; did you mean list?\n", "lsit", "--to", "x")]
+    [DataRow("a verb is missing; to begin with: backupd once")]
+    [DataRow("backupd: a verb is missing after token: new, revoke\nSee: backupd token --help\n", "token")]
+    [DataRow("there is no verb chekc; did you mean check?", "config", "chekc")]
+    [DataRow("See: backupd token new --help", "token", "new", "--rule", "admin")]
+    public async Task What_is_mistyped_is_told_with_what_was_meant(string told, params string[] arguments)
+    {
+        using TempDirectory directory = new();
+        (int code, string output, string error) = await Run(directory, arguments);
+        Assert.AreEqual(2, code, error);
+        Assert.Contains(told, error);
+        Assert.StartsWith("backupd: ", error);
+        Assert.Contains("\nSee: backupd ", error);
+        Assert.DoesNotContain("\n\n", error);
+        Assert.AreEqual("", output);
+    }
+
+    [TestMethod]
+    public async Task After_two_hyphens_a_word_may_begin_with_one()
+    {
+        using TempDirectory directory = new();
+        directory.Write("src/f", "x");
+        Assert.AreEqual(0, (await Run(directory, "once", directory["src"], "--to", directory["s"], "--command", "c", "--quiet", "--", "echo", "-n", "x")).Code);
+        Assert.AreEqual(10, (await Run(directory, "find", "--in", directory["s"], "--", "-none")).Code);
+        Assert.AreEqual(0, (await Run(directory, "list", "--jsn", "--help")).Code, "help is shown whatever else is wrong");
+    }
+
+    [TestMethod]
+    public async Task A_configuration_that_is_not_there_is_78_and_says_what_makes_one()
+    {
+        using TempDirectory directory = new();
+        foreach (string[] line in (string[][])[["config", "check"], ["config", "check", directory["a/b.json"]], ["status", "--config", directory["c.json"]]])
+        {
+            (int code, _, string error) = await Run(directory, line);
+            Assert.AreEqual(78, code, error);
+            Assert.EndsWith(" does not exist; backupd init writes a first configuration\n", error);
+        }
+    }
+
+    [TestMethod]
+    public async Task Validate_and_repair_print_json()
+    {
+        using TempDirectory directory = new();
+        directory.Write("src/f", "some content");
+        Assert.AreEqual(0, (await Run(directory, "once", directory["src"], "--to", directory["s"], "--quiet")).Code);
+        (int code, string output, string error) = await Run(directory, "validate", directory["s/latest"], "--json", "--progress", "none");
+        Assert.AreEqual((0, ""), (code, error));
+        JsonElement run = JsonDocument.Parse(output).RootElement;
+        Assert.AreEqual("completed", run.GetProperty("status").GetString());
+        foreach (string chunk in Directory.GetFiles(directory["s/chunks"], "*", SearchOption.AllDirectories))
+        {
+            await File.WriteAllTextAsync(chunk, "damaged", CancellationToken.None);
+        }
+        (code, output, error) = await Run(directory, "repair", directory["s"], "--json", "--progress", "none");
+        Assert.AreEqual((4, ""), (code, error));
+        JsonElement repaired = JsonDocument.Parse(output).RootElement;
+        Assert.AreEqual(repaired.GetProperty("chunks").GetInt64(), repaired.GetProperty("damaged").GetArrayLength());
+        JsonElement hurt = repaired.GetProperty("hurt").EnumerateArray().Single();
+        Assert.AreEqual(run.GetProperty("run_id").GetString(), hurt.GetProperty("run_id").GetString());
+        Assert.AreEqual("src", hurt.GetProperty("participant").GetString());
+        Assert.IsGreaterThan(5, hurt.GetProperty("error").GetString()!.Length);
+    }
+
+    [TestMethod]
+    public async Task Both_ways_to_ask_for_the_version_say_the_same()
+    {
+        using TempDirectory directory = new();
+        string version = (await Run(directory, "version")).Output;
+        Assert.AreEqual(version, (await Run(directory, "--version")).Output);
+        Assert.AreEqual($"{CommandLine.Version}\n", version);
     }
 
     [TestMethod]
@@ -195,7 +280,7 @@ public sealed class CommandLineTests
         Assert.AreEqual("idle", JsonDocument.Parse((await Run(directory, "status", "--json", "--addr", address)).Output)
             .RootElement.GetProperty("phase").GetString());
         Assert.AreEqual(1, (await Run(directory, "cancel", "--addr", address)).Code);
-        Assert.AreEqual(2, (await Run(directory, "run", "nobody", "--addr", address)).Code);
+        Assert.AreEqual(10, (await Run(directory, "run", "nobody", "--addr", address)).Code);
         (int unknown, string reply, _) = await Run(directory, "call", "Nope", "--addr", address);
         Assert.AreEqual(2, unknown);
         Assert.Contains("RET_INVALID_METHOD", reply);
@@ -258,6 +343,19 @@ public sealed class CommandLineTests
     [DataRow(":8620", false)]
     public void Addresses_are_a_unix_path_or_host_and_port(string text, bool valid) =>
         Assert.AreEqual(valid, DaemonAddress.TryParse(text) is not null);
+
+    // The verb, or those below it.
+    private static string[] Pages(string verb, string help)
+    {
+        int commands = help.IndexOf("\nCommands:\n", StringComparison.Ordinal);
+        return commands < 0
+            ? [verb]
+            :
+            [
+                .. help[(commands + 11)..].Split('\n').Where(l => l.StartsWith("  ", StringComparison.Ordinal))
+                    .Select(l => $"{verb} {l.Trim().Split(' ')[0]}"),
+            ];
+    }
 
     internal static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
     {

@@ -40,6 +40,8 @@ public sealed class CompletionTests
             { "store": "{{home["s"]}}", "participants": { "etc": { "directory": "/etc" }, "pg": { "command": ["x"] } } }
             """);
         Assert.AreEqual((0, "etc\npg\n", ""), await CommandLineTests.Run(home, "complete", "--", "run", ""));
+        Assert.AreEqual((0, "etc\npg\n", ""), await CommandLineTests.Run(home, "complete", "--", "restore", "latest", "--participant", ""));
+        Assert.AreEqual((0, "", ""), await CommandLineTests.Run(home, "complete", "--", "restore", "latest", "--to", ""));
         home.Write(".config/backupd/backupd.json", "{");
         Assert.AreEqual((0, "", ""), await CommandLineTests.Run(home, "complete", "--", "run", ""));
     }
@@ -58,10 +60,10 @@ public sealed class CompletionTests
             $"COMP_WORDS=({words}); COMP_CWORD={index}; _backupd; printf '%s ' \"${{COMPREPLY[@]}}\"; echo;";
         string asked = $"PATH='{directory["bin"]}':$PATH; export BACKUPD_ADDR='unix:{server.SocketPath}'; . '{directory["script"]}';"
             + Ask("backupd sta", 1) + Ask("backupd run o", 2) + Ask("backupd run --tri", 2) + Ask("backupd show ''", 2)
-            + Ask("backupd list /etc/", 2);
+            + Ask("backupd list /etc/", 2) + Ask("backupd find x --run ''", 4) + Ask("backupd restore latest --participant ot", 4);
         string[] lines = (await Shell.Ok("bash", "-c", asked)).Split('\n');
         CollectionAssert.AreEqual(
-            (string[])["status ", "one other ", "--trigger ", $"latest {run.Id} ", " ", ""], lines);
+            (string[])["status ", "one other ", "--trigger ", $"latest {run.Id} ", " ", $"latest {run.Id} ", "other ", ""], lines);
         Assert.Contains("complete -o default -F _backupd backupd", await Shell.Ok("bash", "-c", $". '{directory["script"]}'; complete -p"));
     }
 
