@@ -229,6 +229,6 @@ public sealed class ControlServer : IAsyncDisposable
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
         }
-        _sessions.Admit(socket, s => new ClientSession(s, _context, origin));
+        _sessions.Admit(socket, origin.LocalUser is not null, s => new ClientSession(s, _context, origin));
     }
 }

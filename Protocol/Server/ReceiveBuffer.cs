@@ -12,7 +12,7 @@ internal sealed class ReceiveBuffer : IDisposable
     private const int IdleBytes = 512;
 
     // Sixteen requests with tokens fit: what comes in one segment is received at once.
-    private const int BusyBytes = 16 * 1024;
+    private const int BusyBytes = ProtocolLimits.LongMessageBytes;
 
     private readonly byte[] _idle = new byte[IdleBytes];
     private byte[] _array;
@@ -23,6 +23,9 @@ internal sealed class ReceiveBuffer : IDisposable
 
     /// <summary>The last bytes took all the space that there was: more wait, most likely.</summary>
     internal bool WasFilled { get; private set; }
+
+    /// <summary>It holds more than the usual, or will when there is more to come.</summary>
+    internal bool IsLarge => _array.Length > BusyBytes || Count == BusyBytes;
 
     /// <summary>How many bytes nobody has taken.</summary>
     internal int Count => _end - _start;
