@@ -59,6 +59,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>How many sessions are open.</summary>
     internal int SessionCount => _sessions.Count;
 
+    /// <summary>How many sessions hold a long message.</summary>
+    internal int LongMessageCount => _context.LongMessages.Count;
+
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
     public Task Completion => _completion.Task;
 

@@ -8,6 +8,9 @@ internal sealed class LongMessages
 {
     private int _taken;
 
+    /// <summary>How many are taken.</summary>
+    internal int Count => Volatile.Read(ref _taken);
+
     /// <summary>Takes a place; false when there is none.</summary>
     internal bool TryEnter()
     {
