@@ -27,9 +27,6 @@ internal sealed partial class TestClient : IDisposable
     /// <summary>What it shows; "" for nothing.</summary>
     public string Token => _token;
 
-    /// <summary>Bytes that have come and were not read.</summary>
-    public int Available => _socket.Available;
-
     /// <summary>Line ends as the server sent them: the last one.</summary>
     public string LastLineEnd { get; private set; } = "";
 
