@@ -89,6 +89,7 @@ check_tools() {
             need ncat command -v ncat
             need python3 command -v python3
             need jq command -v jq
+            need openssl command -v openssl
             need zstd command -v zstd
             need sqlite3 command -v sqlite3
             need acl command -v setfacl

@@ -120,10 +120,11 @@ public sealed class DaemonClient : IDisposable
     }
 
     /// <summary>Whether a line is an event; its data as JSON if so.</summary>
+    /// <exception cref="NoDaemonException">No daemon has sent it.</exception>
     public static bool IsEvent(string line, out string data)
     {
         data = "";
-        using JsonDocument json = JsonDocument.Parse(line);
+        using JsonDocument json = Parse(line);
         if (!json.RootElement.TryGetProperty("event", out _))
         {
             return false;
@@ -159,6 +160,25 @@ public sealed class DaemonClient : IDisposable
         address.EndPoint is UnixDomainSocketEndPoint && e.SocketErrorCode == SocketError.AddressNotAvailable
             ? "there is no such socket"
             : e.Message;
+
+    // The wrong port: a web server or a mail server answers, too.
+    private static JsonDocument Parse(string line)
+    {
+        try
+        {
+            JsonDocument json = JsonDocument.Parse(line);
+            if (json.RootElement.ValueKind == JsonValueKind.Object)
+            {
+                return json;
+            }
+            json.Dispose();
+        }
+        catch (JsonException)
+        {
+            // As below.
+        }
+        throw new NoDaemonException("what answers there is no backupd: it does not speak this protocol");
+    }
 
     private static string Text(JsonDocument json, string member) =>
         json.RootElement.TryGetProperty(member, out JsonElement value) ? value.GetString() ?? "" : "";

@@ -57,17 +57,62 @@ internal sealed partial class ClientSession
     {
         bool ended = false;
         _lines.MaxLineBytes = _maxMessageBytes;
-        while (!_endAfterReply && _lines.TryRead(out ReadOnlyMemory<byte> line))
+        while (!_endAfterReply && !HoldsBack() && _lines.TryRead(out ReadOnlyMemory<byte> line))
         {
             TakeLine(line);
             ended = true;
             _lines.MaxLineBytes = _maxMessageBytes;
         }
-        if (_lines.IsTooLong && !_endAfterReply)
+        if (!_isHeldBack && _lines.IsTooLong && !_endAfterReply)
         {
             RefuseLongLine();
         }
         return ended;
+    }
+
+    // Short requests may have long replies: those in one buffer would otherwise fill the memory before any is sent.
+    private bool HoldsBack() => _isHeldBack = !_output.HasRoom;
+
+    // A message that is getting long needs one of a few places.
+    private void TakeLongPlace()
+    {
+        if (_hasLongPlace || _isRefused || !(_received.IsLarge || _frames is { IsLarge: true }))
+        {
+            return;
+        }
+        _hasLongPlace = _context.LongMessages.TryEnter();
+        if (_hasLongPlace)
+        {
+            return;
+        }
+        if (_frames is not null)
+        {
+            _farewell = WebSocketStatus.TooBig;
+            _isRefused = true;
+            return;
+        }
+        Refuse(new RequestException(
+            ErrorSymbol.MessageTooLarge,
+            $"other clients send long messages; for now a message has at most {ProtocolLimits.LongMessageBytes} bytes"));
+    }
+
+    private Memory<byte> SpaceForMore()
+    {
+        Memory<byte> space = _received.Space();
+        if (_hasLongPlace && !_received.IsLarge && _frames is not { IsLarge: true })
+        {
+            LeaveLongPlace();
+        }
+        return space;
+    }
+
+    private void LeaveLongPlace()
+    {
+        if (_hasLongPlace)
+        {
+            _hasLongPlace = false;
+            _context.LongMessages.Leave();
+        }
     }
 
     private void RefuseLongLine() =>
@@ -134,7 +179,7 @@ internal sealed partial class ClientSession
     private bool TakeFrames()
     {
         bool ended = false;
-        while (!_endAfterReply)
+        while (!_endAfterReply && !HoldsBack())
         {
             _frames!.MaxMessageBytes = _maxMessageBytes;
             switch (_frames.Read(out ReadOnlyMemory<byte> payload))

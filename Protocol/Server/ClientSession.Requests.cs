@@ -21,15 +21,18 @@ internal sealed partial class ClientSession
             if (_isWorking)
             {
                 _waiting ??= new Queue<Request>();
-                if (_waiting.Count < ProtocolLimits.MaxWaitingRequests)
+                if (_waiting.Count < ProtocolLimits.MaxWaitingRequests
+                    && _waitingBytes + request.Bytes <= ProtocolLimits.MaxWaitingBytes)
                 {
                     _waiting.Enqueue(request);
+                    _waitingBytes += request.Bytes;
                 }
                 else
                 {
-                    RequestException error = new(
-                        ErrorSymbol.TooFrequent,
-                        $"{ProtocolLimits.MaxWaitingRequests} requests wait on this session already");
+                    string much = _waiting.Count == ProtocolLimits.MaxWaitingRequests
+                        ? $"{ProtocolLimits.MaxWaitingRequests} requests wait on this session already"
+                        : $"requests that wait on this session have at most {ProtocolLimits.MaxWaitingBytes} bytes";
+                    RequestException error = new(ErrorSymbol.TooFrequent, much);
                     _output.Append(ReplyWriter.Error(request, error), ReplyOrder.Any);
                 }
                 return;
@@ -66,6 +69,8 @@ internal sealed partial class ClientSession
             if (isAlone)
             {
                 await _output.FlushAsync();
+                // Somebody else may be sending, to a client that does not read: no more replies are made for it meanwhile.
+                await _output.WaitForRoomAsync();
                 if (_endAfterReply)
                 {
                     // The receive loop waits for more; it must notice that nothing more is taken.
@@ -81,6 +86,7 @@ internal sealed partial class ClientSession
         {
             Request? next = null;
             _isWorking = _waiting is not null && _waiting.TryDequeue(out next);
+            _waitingBytes -= next?.Bytes ?? 0;
             return next;
         }
     }

@@ -18,9 +18,10 @@ internal sealed partial class ClientSession : IDisposable
     private readonly SessionOrigin _origin;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Guards the three below: the receive loop and the end of a long request meet there.
+    // Guards the four below: the receive loop and the end of a long request meet there.
     private readonly Lock _requests = new();
     private Queue<Request>? _waiting;
+    private int _waitingBytes;
     private volatile bool _isWorking;
     private Task _work = Task.CompletedTask;
 
@@ -30,6 +31,12 @@ internal sealed partial class ClientSession : IDisposable
     // Owned by the receive loop; the reader of frames is set when the connection has become a WebSocket.
     private Stage _stage;
     private WebSocketReader? _frames;
+
+    // Set while what was received is not taken, because enough is to be sent already.
+    private bool _isHeldBack;
+
+    // Whether it has one of the places for long messages.
+    private bool _hasLongPlace;
 
     // The longest message that is taken: grows with the first valid token.
     private int _maxMessageBytes = ProtocolLimits.MaxLineBytesBeforeToken;
@@ -71,7 +78,7 @@ internal sealed partial class ClientSession : IDisposable
 
     /// <summary>Whether it is among the connections that have not shown who they are. Guarded by
     /// <see cref="OpenSessions"/>.</summary>
-    internal bool IsCountedUnauthenticated { get; set; } = true;
+    internal bool IsCountedUnauthenticated { get; set; }
 
     /// <summary>Whether the client was silent or slow for too long.</summary>
     internal bool IsOverdue(long now) => IsPast(ref _messageEnds, now) || IsPast(ref _silenceEnds, now);
@@ -125,6 +132,7 @@ internal sealed partial class ClientSession : IDisposable
         _connection.Dispose();
         _received.Dispose();
         _frames?.Dispose();
+        LeaveLongPlace();
     }
 
     private static bool IsPast(ref long end, long now) => Volatile.Read(ref end) is > 0 and long e && e <= now;
@@ -135,7 +143,7 @@ internal sealed partial class ClientSession : IDisposable
         {
             bool moreWaits = _received.WasFilled;
             await SendBeforeReceivingAsync(moreWaits);
-            ValueTask<int> receiving = _connection.ReceiveAsync(_received.Space());
+            ValueTask<int> receiving = _connection.ReceiveAsync(SpaceForMore());
             if (moreWaits && !receiving.IsCompleted)
             {
                 // Nothing waited after all, and the client may wait for what was held back.
@@ -150,6 +158,14 @@ internal sealed partial class ClientSession : IDisposable
             bool began = !HasPartial;
             _received.Advance(count);
             began |= TakeReceived();
+            while (_isHeldBack && !_isRefused && !_endAfterReply)
+            {
+                // It is the client that does not read; what it has sent is not late.
+                Volatile.Write(ref _messageEnds, 0);
+                await _output.WaitForRoomAsync();
+                began |= TakeReceived();
+            }
+            TakeLongPlace();
             if (_isRefused)
             {
                 return;
@@ -237,12 +253,14 @@ internal sealed partial class ClientSession : IDisposable
     {
         Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Farewell));
         int count;
+        int left = ProtocolLimits.MaxFarewellBytes;
         do
         {
             _received.Take(_received.Count);
             count = await _connection.ReceiveAsync(_received.Space());
             _received.Advance(count);
+            left -= count;
         }
-        while (count > 0);
+        while (count > 0 && left > 0);
     }
 }

@@ -210,9 +210,9 @@ internal sealed class CommandDispatcher
         RequestData data = new(request);
         PruneRequest asked = new()
         {
-            Policy = _supervisor.Settings.Keep is { KeepsSomething: true } keep ? keep : throw NothingToKeep(),
             IsDryRun = data.Flag("dry_run"),
             EmptyTrashNow = data.Flag("empty_trash"),
+            Policy = _supervisor.Settings.Keep is { KeepsSomething: true } keep ? keep : throw NothingToKeep(),
         };
         PruneOutcome outcome;
         try

@@ -62,6 +62,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>How many sessions are open.</summary>
     internal int SessionCount => _sessions.Count;
 
+    /// <summary>How many sessions hold a long message.</summary>
+    internal int LongMessageCount => _context.LongMessages.Count;
+
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
     public Task Completion => _completion.Task;
 
@@ -236,6 +239,6 @@ public sealed class ControlServer : IAsyncDisposable
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
         }
-        _sessions.Admit(socket, s => new ClientSession(s, _context, origin));
+        _sessions.Admit(socket, origin.LocalUser is not null, s => new ClientSession(s, _context, origin));
     }
 }

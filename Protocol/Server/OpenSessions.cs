@@ -48,15 +48,17 @@ internal sealed class OpenSessions : IDisposable
 
     /// <summary>Serves a connection, or closes it when there are too many.</summary>
     /// <param name="socket">Connected; owned from now on.</param>
+    /// <param name="isTrusted">Its user is known already: strangers that fill their places do not keep it out.</param>
     /// <param name="make">Makes its session; called under a lock.</param>
-    internal void Admit(Socket socket, Func<Socket, ClientSession> make)
+    internal void Admit(Socket socket, bool isTrusted, Func<Socket, ClientSession> make)
     {
         lock (_lock)
         {
-            if (_sessions.Count < _most && _unauthenticated < _mostUnauthenticated)
+            if (_sessions.Count < _most && (isTrusted || _unauthenticated < _mostUnauthenticated))
             {
-                _unauthenticated++;
                 ClientSession session = make(socket);
+                session.IsCountedUnauthenticated = !isTrusted;
+                _unauthenticated += isTrusted ? 0 : 1;
                 _sessions.Add(session, Task.CompletedTask);
                 _sessions[session] = ServeAsync(session);
                 if (!_isSweeping)

@@ -21,6 +21,9 @@ public sealed class ProgressFeed
     private Encoded? _polled;
     private Encoded? _pushed;
 
+    // Apart from what is pushed: subscribers that are behind ask for it while others are sent what is new.
+    private Encoded? _ended;
+
     /// <summary>Makes a feed of a cell.</summary>
     public ProgressFeed(ProgressCell cell) => _cell = cell;
 
@@ -32,6 +35,10 @@ public sealed class ProgressFeed
 
     /// <summary>The event for a subscriber, without a line end.</summary>
     public ReadOnlyMemory<byte> Event(ProgressSnapshot snapshot) => Encode(snapshot, ref _pushed).Event;
+
+    /// <summary>How long the event of the newest ending is; 0 when nothing has ended.</summary>
+    public int LastEndingBytes() =>
+        _cell.Current.LastEnding.Snapshot is ProgressSnapshot ending ? Encode(ending, ref _ended).Event.Length : 0;
 
     private static Encoded Encode(ProgressSnapshot snapshot, ref Encoded? last)
     {

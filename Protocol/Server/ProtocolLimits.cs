@@ -18,6 +18,16 @@ public static class ProtocolLimits
     /// <summary>16 requests may wait on one session: what a client pipelines while a run is waited for.</summary>
     public const int MaxWaitingRequests = 16;
 
+    /// <summary>64 KiB of requests may wait on one session, however few they are.</summary>
+    public const int MaxWaitingBytes = 64 * 1024;
+
+    /// <summary>16 KiB: a longer message needs one of a few places while it arrives.</summary>
+    public const int LongMessageBytes = 16 * 1024;
+
+    /// <summary>24 sessions may receive a long message at a time. One may hold 4 MiB: lines are received into an array of
+    /// up to twice their length, and so are the fragments of a WebSocket.</summary>
+    public const int MaxLongMessages = 24;
+
     /// <summary>5. More wrong tokens than a person mistypes; fewer than guessing needs.</summary>
     public const int MaxBadTokens = 5;
 
@@ -40,6 +50,10 @@ public static class ProtocolLimits
 
     /// <summary>64 KiB of replies may wait for a slow reader before its next request waits too.</summary>
     public const int MaxQueuedReplyBytes = 64 * 1024;
+
+    /// <summary>4 MiB are still read from a client that was sent away, so that it sees why: what the kernel holds for both
+    /// sides. Who sends more does not listen.</summary>
+    public const int MaxFarewellBytes = 4 * 1024 * 1024;
 
     /// <summary>8 KiB for the head of an HTTP request: what browsers send fits several times.</summary>
     public const int MaxHeadBytes = 8 * 1024;

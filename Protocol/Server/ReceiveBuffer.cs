@@ -12,7 +12,7 @@ internal sealed class ReceiveBuffer : IDisposable
     private const int IdleBytes = 512;
 
     // Sixteen requests with tokens fit: what comes in one segment is received at once.
-    private const int BusyBytes = 16 * 1024;
+    private const int BusyBytes = ProtocolLimits.LongMessageBytes;
 
     // So many sessions may wait in a large array for the next batch of requests, 2 MiB in all: without the first receive into
     // the small one, a batch costs one system call less. Those beyond wait in their small one.
@@ -30,6 +30,9 @@ internal sealed class ReceiveBuffer : IDisposable
 
     /// <summary>The last bytes took all the space that there was: more wait, most likely.</summary>
     internal bool WasFilled { get; private set; }
+
+    /// <summary>It holds more than the usual, or will when there is more to come.</summary>
+    internal bool IsLarge => _array.Length > BusyBytes || Count == BusyBytes;
 
     /// <summary>How many bytes nobody has taken.</summary>
     internal int Count => _end - _start;

@@ -37,6 +37,9 @@ public sealed class Request
     /// <summary>The shape of its reply.</summary>
     public ReplyEnvelope Envelope { get; internal set; }
 
+    /// <summary>How much memory it holds.</summary>
+    internal int Bytes => _extIdLength + _tokenLength + Data.Length + (Authorization?.Length ?? 0);
+
     /// <summary>Why the line is refused before it is looked at any further; null when it is a request.</summary>
     public RequestException? Problem { get; internal set; }
 

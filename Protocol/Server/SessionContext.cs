@@ -20,6 +20,9 @@ internal sealed record SessionContext
     /// <summary>Which hosts an HTTP request may name.</summary>
     internal required HostRules Hosts { get; init; }
 
+    /// <summary>The places for long messages.</summary>
+    internal LongMessages LongMessages { get; } = new();
+
     /// <summary>The shape of replies.</summary>
     internal required ReplyEnvelope Envelope { get; init; }
 

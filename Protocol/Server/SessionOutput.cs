@@ -57,6 +57,10 @@ internal sealed class SessionOutput
         }
     }
 
+    /// <summary>Little enough waits that more replies may be made. Without the lock: which reply is the last before a wait
+    /// does not matter.</summary>
+    internal bool HasRoom => _broken || Volatile.Read(ref _filling).Count <= ProtocolLimits.MaxQueuedReplyBytes;
+
     internal bool IsSubscribed
     {
         get
@@ -110,13 +114,13 @@ internal sealed class SessionOutput
     }
 
     /// <summary>Appends a reply.</summary>
-    /// <param name="line">Without a line end. Dropped once the output is complete.</param>
+    /// <param name="line">Without a line end. Dropped once the output is complete or broken.</param>
     /// <param name="order">What happens to the subscription with it, in one step that nothing can come between.</param>
     internal void Append(ReadOnlySpan<byte> line, ReplyOrder order)
     {
         lock (_lock)
         {
-            if (_isComplete)
+            if (_isComplete || _broken)
             {
                 return;
             }
@@ -172,8 +176,7 @@ internal sealed class SessionOutput
             }
             // Endings are owed to the client and are kept for it, up to a bound.
             int behind = _position.EndingsBehind();
-            return behind * (long)_feed.Event(_feed.Current.LastEnding.Snapshot ?? _feed.Current.Pushed).Length
-                <= ProtocolLimits.MaxQueuedEventBytes;
+            return behind == 0 || behind * (long)_feed.LastEndingBytes() <= ProtocolLimits.MaxQueuedEventBytes;
         }
     }
 
@@ -234,6 +237,8 @@ internal sealed class SessionOutput
     {
         lock (_lock)
         {
+            // The pump may not have come to it: a run that was ended with the server has an ending too.
+            AppendDue();
             if (_framing == Framing.Frames && !_isComplete)
             {
                 WebSocketFrame.WriteClose(_filling, status);

@@ -52,6 +52,9 @@ internal sealed class WebSocketReader : IDisposable
     /// <summary>A message or a frame has begun and not ended.</summary>
     internal bool HasPartial => _received.Count > 0 || _fragments > 0;
 
+    /// <summary>The pieces that have been read of a message are long already.</summary>
+    internal bool IsLarge => _message.Count > ProtocolLimits.LongMessageBytes;
+
     /// <summary>Whether pieces of a message have been read and its end has not.</summary>
     internal bool IsInMessage => _fragments > 0;
 

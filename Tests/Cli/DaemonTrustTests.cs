@@ -45,6 +45,23 @@ public sealed class DaemonTrustTests
     }
 
     [TestMethod]
+    [DataRow("SSH-2.0-OpenSSH\r\n")]
+    [DataRow("220 mail ready\r\n")]
+    [DataRow("[]\n")]
+    public async Task Somebody_else_at_the_address_is_told_from_a_daemon(string greeting)
+    {
+        using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(1);
+        Task<Outcome> call = InProcess.Run("call", "Ping", "--addr", $"tcp:127.0.0.1:{((IPEndPoint)listener.LocalEndPoint!).Port}");
+        using Socket accepted = await Deadline.Of(listener.AcceptAsync(), "the call");
+        await accepted.SendAsync(System.Text.Encoding.ASCII.GetBytes(greeting));
+        Outcome outcome = await call;
+        Assert.AreEqual(13, outcome.Code, outcome.ToString());
+        Assert.Contains("is no backupd", outcome.Error);
+    }
+
+    [TestMethod]
     public async Task A_pinned_certificate_is_believed_and_no_other()
     {
         await using TestServer server = new();

@@ -9,12 +9,10 @@ namespace Backupd.Tests.Server;
 [TestClass]
 public sealed class CommandMatrixTests
 {
-    // How each transport is reached, and whether it trusts its peer without a token. One row more for each new one.
-    private static readonly (string Name, bool Trusts, Func<TestServer, string, Task<TestClient>> Connect)[] Transports =
+    // Whether each transport trusts its peer without a token. One row more for each new one.
+    private static readonly (Way Way, bool Trusts)[] Transports =
     [
-        ("tcp", false, (server, token) => TestClient.ConnectAsync(server.Server.TcpEndPoint!, token)),
-        ("unix", true, (server, token) =>
-            TestClient.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(server.SocketPath), token)),
+        (Way.Plain, false), (Way.Unix, true), (Way.Tls, false), (Way.WebSocket, false), (Way.SecureWebSocket, false),
     ];
 
     // What a command says when it was sent {} and nothing is configured or running; "" for a reply that is no error.
@@ -30,6 +28,8 @@ public sealed class CommandMatrixTests
         ["DeleteBackupRun"] = "INVALID_DATA",
         ["DeleteBackup"] = "INVALID_DATA",
         ["SetMaintenance"] = "INVALID_DATA",
+        // Without rules in the configuration nothing is pruned.
+        ["PruneBackupRuns"] = "INVALID_DATA",
     };
 
     [TestMethod]
@@ -37,13 +37,14 @@ public sealed class CommandMatrixTests
     {
         await using TestServer server = new();
         int tried = 0;
-        foreach ((string transport, bool trusts, Func<TestServer, string, Task<TestClient>> connect) in Transports)
+        CollectionAssert.AreEquivalent(Enum.GetValues<Way>(), Transports.Select(t => t.Way).ToArray());
+        foreach ((Way transport, bool trusts) in Transports)
         {
             foreach (SessionRole? role in (SessionRole?[])[null, .. Enum.GetValues<SessionRole>().Select(r => (SessionRole?)r)])
             {
                 foreach (string command in CommandTable.AllNames)
                 {
-                    using TestClient client = await connect(server, role is null ? "" : TestServer.Token(role.Value));
+                    using TestClient client = await server.ConnectAsync(transport, role is null ? "" : TestServer.Token(role.Value));
                     string line = await client.CallAsync(command);
                     JsonElement reply = JsonDocument.Parse(line).RootElement;
                     string error = reply.TryGetProperty("error", out JsonElement symbol) ? symbol.GetString()! : "";
@@ -64,11 +65,11 @@ public sealed class CommandMatrixTests
     public async Task An_unknown_command_is_404_for_whoever_has_shown_a_token_and_401_for_others()
     {
         await using TestServer server = new();
-        foreach ((string transport, bool trusts, Func<TestServer, string, Task<TestClient>> connect) in Transports)
+        foreach ((Way transport, bool trusts) in Transports)
         {
             foreach (SessionRole? role in (SessionRole?[])[null, .. Enum.GetValues<SessionRole>().Select(r => (SessionRole?)r)])
             {
-                using TestClient client = await connect(server, role is null ? "" : TestServer.Token(role.Value));
+                using TestClient client = await server.ConnectAsync(transport, role is null ? "" : TestServer.Token(role.Value));
                 string line = await client.CallAsync("getbackupprogress");
                 Assert.Contains(role is null && !trusts ? "RET_UNAUTHORIZED" : "RET_INVALID_METHOD", line, $"{role} over {transport}");
                 await Leave(client);

@@ -162,6 +162,22 @@ public sealed class GoldenRunTests
     }
 
     // The ending alone: what comes before depends on how fast things go.
+    [TestMethod]
+    public async Task Wrapped_replies_and_what_is_the_same_in_both_shapes()
+    {
+        await using TestServer server = new(
+            new FrozenClock(), o => o with { Envelope = ReplyEnvelope.Wrapped }, Accounts, Optional);
+        using TestClient client = await server.ConnectAsync(Token);
+        await GoldenMessage.Exchange(client, "progress", "wrapped-progress.json");
+        await GoldenMessage.Exchange(client, "runs", "wrapped-runs.json");
+        await GoldenMessage.Exchange(client, "stop", "error-not-running.json");
+        await GoldenMessage.Exchange(client, "not-json", "error-invalid-json.json");
+        await client.CallAsync("SubscribeAll");
+        await GoldenMessage.Send(client, "start-scoped");
+        await ExpectEnding(client, "event-completed.json");
+        GoldenMessage.Compare("wrapped-run.json", GoldenMessage.Usual(await client.ReadLineAsync()));
+    }
+
     private static async Task ExpectEnding(TestClient client, string file)
     {
         string line;

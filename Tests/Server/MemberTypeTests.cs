@@ -29,6 +29,8 @@ public sealed class MemberTypeTests
 
     private static readonly string[] NoTrigger = [.. NoText, "\"\"", "\"cron\"", "\"shutdown\"", "\"Manual\"", "\"manual \""];
 
+    private static readonly string[] NoFlag = ["null", "0", "1", "\"\"", "\"true\"", "[]", "[true]", "{}"];
+
     private static readonly string[] NoCount =
         ["null", "true", "\"5\"", "0", "-1", "1.5", "1001", "2147483648", "99999999999999999999", "1e400", "[]", "{}", "[5]"];
 
@@ -40,6 +42,13 @@ public sealed class MemberTypeTests
         (["StartFullBackup", "StartBackupServer"], "", "trigger", NoTrigger),
         (["GetBackupRuns", "GetBackupsList"], "", "limit", NoCount),
         (["GetBackupRuns", "GetBackupsList"], "", "before", NoRunId),
+        (["GetBackupRuns", "GetBackupsList"], "", "participants", NoFlag),
+        // Whole rows are long, so that fewer may be asked for.
+        (["GetBackupRuns", "GetBackupsList"], "\"participants\":true,", "limit", ["101", "1000"]),
+        (["ValidateBackupRun"], $"\"run_id\":{Id},", "quick", NoFlag),
+        (["PruneBackupRuns"], "", "dry_run", NoFlag),
+        (["PruneBackupRuns"], "\"dry_run\":true,", "empty_trash", NoFlag),
+        (["SetMaintenance"], "", "enable", NoFlag),
         (["Subscribe", "Unsubscribe"], "", "chanels", NoChanels),
     ];
 
@@ -75,6 +84,7 @@ public sealed class MemberTypeTests
     [DataRow("DeleteBackupRun", "run_id")]
     [DataRow("Subscribe", "chanels")]
     [DataRow("Unsubscribe", "chanels")]
+    [DataRow("SetMaintenance", "enable")]
     public async Task Where_a_command_needs_data_the_error_says_which(string command, string member)
     {
         await using TestServer server = new();

@@ -83,6 +83,27 @@ public sealed class ShellClientTests
         await Deadline.Of(listening.WaitForExitAsync(CancellationToken.None), "nc to end");
     }
 
+    [TestMethod]
+    public async Task A_person_can_type_through_openssl()
+    {
+        await using TestServer server = new(new CommandParticipant("good", true, ["echo", "good"]));
+        using Process openssl = Shell.Start("openssl", ["s_client", "-quiet", "-connect", $"127.0.0.1:{server.Server.TcpEndPoint!.Port}"]);
+        // What it says about the certificate would otherwise fill the pipe some day.
+        Task<string> error = openssl.StandardError.ReadToEndAsync();
+        foreach ((int id, string command) in ((string[])["GetServerInfo", "StartFullBackup", "GetBackupProgress"]).Index())
+        {
+            await openssl.StandardInput.WriteAsync($"{{\"command\":\"{command}\",\"extID\":{id},\"__token\":\"{TestServer.Token()}\"}}\n");
+            await openssl.StandardInput.FlushAsync(CancellationToken.None);
+            string? line = await Deadline.Of(openssl.StandardOutput.ReadLineAsync(CancellationToken.None).AsTask(), command);
+            Assert.StartsWith($"{{\"extID\":{id},", line ?? "the end");
+            Assert.DoesNotContain("RET_", line!);
+        }
+        openssl.Kill();
+        await Deadline.Of(openssl.WaitForExitAsync(CancellationToken.None), "openssl to end");
+        Assert.Contains("verify error", await error, "a certificate that nobody vouches for");
+        await server.NoSessions("openssl");
+    }
+
     private static async Task<string[]> Talk(TestServer server, string name, string script, params string[] commands)
     {
         using TempDirectory directory = new();

@@ -216,6 +216,32 @@ public sealed class WebSocketTests
         await server.NoSessions("a goodbye");
     }
 
+    [TestMethod]
+    [DataRow("ws")]
+    [DataRow("wss")]
+    public async Task A_client_that_says_goodbye_at_once_gets_what_it_had_asked(string scheme)
+    {
+        await using TestServer server = new(Good);
+        using ClientWebSocket socket = new();
+        socket.Options.RemoteCertificateValidationCallback =
+            (_, certificate, _, _) => certificate?.Subject == TestCertificate.Subject;
+        Uri uri = new($"{scheme}://127.0.0.1:{server.Server.TcpEndPoint!.Port}/ws");
+        await Deadline.Of(socket.ConnectAsync(uri, CancellationToken.None), "the upgrade");
+        string token = TestServer.Token();
+        foreach ((int id, string command) in ((string[])["Ping", "StartFullBackup", "GetBackupRuns"]).Index())
+        {
+            await SendAsync(socket, $"{{\"command\":\"{command}\",\"extID\":{id},\"__token\":\"{token}\"}}");
+        }
+        await Deadline.Of(
+            socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "that was all", CancellationToken.None), "the goodbye");
+        Assert.StartsWith("{\"extID\":0,\"version\"", await ReceiveAsync(socket));
+        Assert.StartsWith("{\"extID\":1,\"run_id\"", await ReceiveAsync(socket));
+        Assert.StartsWith("{\"extID\":2,\"rows\":[{", await ReceiveAsync(socket));
+        Assert.AreEqual("", await ReceiveAsync(socket));
+        Assert.AreEqual(WebSocketCloseStatus.NormalClosure, socket.CloseStatus);
+        await server.NoSessions("a goodbye");
+    }
+
     private static Task SendAsync(ClientWebSocket socket, string text) => socket.SendAsync(
         Encoding.UTF8.GetBytes(text).AsMemory(), WebSocketMessageType.Text, endOfMessage: true, CancellationToken.None).AsTask();
 

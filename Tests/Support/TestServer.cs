@@ -37,6 +37,12 @@ internal sealed class TestServer : IAsyncDisposable
     {
     }
 
+    public TestServer(
+        TimeProvider time, Func<ControlServerOptions, ControlServerOptions> change, params ParticipantDefinition[] participants)
+        : this(new EngineSettings(), time, change, participants)
+    {
+    }
+
     private TestServer(
         EngineSettings settings, TimeProvider time, Func<ControlServerOptions, ControlServerOptions> change,
         ParticipantDefinition[] participants)
