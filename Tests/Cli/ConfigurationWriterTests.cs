@@ -117,7 +117,7 @@ public sealed class ConfigurationWriterTests
                 Last = random.Next(1, 9), Hourly = random.Next(9), Daily = random.Next(9), Weekly = random.Next(9), Monthly = random.Next(9),
                 Yearly = random.Next(9), Within = Seconds(random, 0),
             },
-            Timeout = Seconds(random, 1),
+            Timeout = TimeSpan.FromSeconds(random.Next(1, (30 * 86_400) + 1)),
             ValidateCold = Flip(random),
             Grace = TimeSpan.FromSeconds(random.Next(86_401)),
             BackupOnShutdown = Flip(random),
