@@ -53,6 +53,11 @@ internal static class UnixListener
         {
             return;
         }
+        if (Posix.TryStatusFollowing(path, out FileStatus status, out _) && status.Kind != FileKind.Socket)
+        {
+            // Refuses connections like a socket that nobody listens on, and is somebody's data.
+            throw new BackupException(BackupFault.InputInvalid, $"{path} is there and is no socket; name another path");
+        }
         using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {

@@ -281,6 +281,17 @@ public sealed class SessionTests
     }
 
     [TestMethod]
+    public async Task A_file_that_is_no_socket_is_left_alone()
+    {
+        await using TestServer server = new();
+        string file = server.SocketPath + ".txt";
+        await File.WriteAllTextAsync(file, "mine", CancellationToken.None);
+        await using ControlServer wrong = Local(server, file);
+        Assert.Contains("is no socket", Assert.ThrowsExactly<BackupException>(wrong.Start).Message);
+        Assert.AreEqual("mine", await File.ReadAllTextAsync(file, CancellationToken.None));
+    }
+
+    [TestMethod]
     public async Task A_server_that_stops_cancels_the_run_and_still_answers_who_waits_for_it()
     {
         using Gate gate = new();
