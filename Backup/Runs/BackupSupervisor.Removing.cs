@@ -21,12 +21,17 @@ public sealed partial class BackupSupervisor
     /// <exception cref="BackupException">As for <see cref="Prune"/>; InputInvalid also when the configuration has no
     /// rules.</exception>
     /// <exception cref="OperationCanceledException">As for <see cref="Prune"/>.</exception>
-    public PruneOutcome PruneAsConfigured(bool isDryRun, CancellationToken cancellation)
+    public PruneOutcome PruneAsConfigured(bool isDryRun, bool emptyTrashNow, CancellationToken cancellation)
     {
-        RetentionPolicy policy = Settings.Keep ?? throw new BackupException(
-            BackupFault.InputInvalid,
-            "the configuration does not say which runs to keep, and so all are kept; say it like \"keep\": { \"daily\": 7 }");
-        PruneRequest request = new() { Policy = policy, IsDryRun = isDryRun };
+        PruneRequest request = new()
+        {
+            Policy = Settings.Keep is { KeepsSomething: true } keep ? keep : throw new BackupException(
+                BackupFault.InputInvalid,
+                "the configuration does not say which runs to keep, so nothing is pruned",
+                "put it there and reload the daemon, for example: \"keep\": { \"last\": 3, \"daily\": 7, \"weekly\": 4 }"),
+            IsDryRun = isDryRun,
+            EmptyTrashNow = emptyTrashNow,
+        };
         return isDryRun ? Foresee(request, progress: null, cancellation) : Remove(request, Progress, cancellation);
     }
 

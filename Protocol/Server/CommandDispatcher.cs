@@ -51,11 +51,11 @@ internal sealed class CommandDispatcher
                 WireCommand.StopBackupServer => Stop(request, who),
                 WireCommand.GetBackupRuns => await Task.Run(() => ListRuns(request)),
                 WireCommand.GetBackupRun => await Task.Run(() => GetRun(request)),
-                WireCommand.ValidateBackupRun => await Task.Run(() => Validate(request, who)),
+                WireCommand.ValidateBackupRun => await AtLengthAsync(() => Validate(request, who)),
                 WireCommand.DeleteBackupRun => await Task.Run(() => Delete(request, who)),
                 WireCommand.GetBackupParticipants => ListParticipants(request),
                 WireCommand.GetServerInfo => ServerInfo(request),
-                WireCommand.PruneBackupRuns => await Task.Run(() => Prune(request, who)),
+                WireCommand.PruneBackupRuns => await AtLengthAsync(() => Prune(request, who)),
                 WireCommand.SetMaintenance => await Task.Run(() => SetMaintenance(request, who)),
                 _ => throw new ArgumentOutOfRangeException(nameof(command)),
             };
@@ -74,6 +74,10 @@ internal sealed class CommandDispatcher
             throw new RequestException(ErrorSymbol.Shutdown, "backupd is stopping");
         }
     }
+
+    // On a thread of its own: what takes minutes must not keep one of the few of the pool from the sessions.
+    private static Task<byte[]> AtLengthAsync(Func<byte[]> work) => Task.Factory.StartNew(
+        work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     // The session changes its subscription together with the reply.
     private static byte[] Subscriptions(Request request, bool isNamed, IReadOnlyList<string> afterwards)
@@ -208,26 +212,20 @@ internal sealed class CommandDispatcher
     private byte[] Prune(Request request, string who)
     {
         RequestData data = new(request);
-        PruneRequest asked = new()
-        {
-            IsDryRun = data.Flag("dry_run"),
-            EmptyTrashNow = data.Flag("empty_trash"),
-            Policy = _supervisor.Settings.Keep is { KeepsSomething: true } keep ? keep : throw NothingToKeep(),
-        };
+        bool isDryRun = data.Flag("dry_run");
+        bool emptyTrash = data.Flag("empty_trash");
         PruneOutcome outcome;
         try
         {
-            // A dry run is no operation that clients see or stop.
-            outcome = _supervisor.Prune(
-                asked, asked.IsDryRun ? new ProgressCell(0) : _supervisor.Progress, _stopping);
+            outcome = _supervisor.PruneAsConfigured(isDryRun, emptyTrash, _stopping);
         }
         catch (OperationCanceledException) when (!_stopping.IsCancellationRequested)
         {
             throw new RequestException(
                 ErrorSymbol.RunCancelled, "the prune was cancelled; what it had removed by then is removed");
         }
-        PruneBackupRunsReply reply = PruneBackupRunsReply.From(outcome, asked.IsDryRun);
-        if (!asked.IsDryRun)
+        PruneBackupRunsReply reply = PruneBackupRunsReply.From(outcome, isDryRun);
+        if (!isDryRun)
         {
             string gone = string.Join(' ', reply.Rows.Where(r => !r.Kept).Select(r => r.RunId));
             _log.Info(
@@ -236,10 +234,6 @@ internal sealed class CommandDispatcher
         }
         return ReplyWriter.Reply(request, reply, WireJson.Default.PruneBackupRunsReply);
     }
-
-    private static RequestException NothingToKeep() => new(
-        ErrorSymbol.InvalidData, "the configuration does not say which runs to keep, so nothing is pruned",
-        "put it there and reload the daemon, for example: \"keep\": { \"last\": 3, \"daily\": 7, \"weekly\": 4 }");
 
     private byte[] SetMaintenance(Request request, string who)
     {

@@ -100,15 +100,15 @@ public sealed class RetentionTests
         using Engine engine = new(Good);
         BackupRun[] runs = [await engine.RunOk(), await engine.RunOk(), await engine.RunOk()];
         BackupException e = Assert.ThrowsExactly<BackupException>(
-            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None));
+            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, emptyTrashNow: false, CancellationToken.None));
         Assert.Contains("\"keep\"", e.Message);
         engine.Supervisor.Reconfigure([Good], new EngineSettings { Keep = LastTwo });
         ProgressState before = engine.Supervisor.Progress.Current;
-        PruneOutcome dry = engine.Supervisor.PruneAsConfigured(isDryRun: true, CancellationToken.None);
+        PruneOutcome dry = engine.Supervisor.PruneAsConfigured(isDryRun: true, emptyTrashNow: false, CancellationToken.None);
         Assert.AreSame(before, engine.Supervisor.Progress.Current, "a dry run is no operation to watch");
         Assert.AreEqual(runs[0].Id, dry.Runs.Single(v => !v.IsKept).Run.Id);
         Assert.HasCount(3, Stored(engine));
-        engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None);
+        engine.Supervisor.PruneAsConfigured(isDryRun: false, emptyTrashNow: false, CancellationToken.None);
         CollectionAssert.AreEqual((RunId[])[runs[2].Id, runs[1].Id], Stored(engine));
         ProgressState after = engine.Supervisor.Progress.Current;
         Assert.AreEqual(RunPhase.Done, after.LastEnding.Snapshot!.Phase);
@@ -134,7 +134,7 @@ public sealed class RetentionTests
             cancelled = engine.Supervisor.TryCancel(out named, out _);
         });
         Assert.ThrowsExactly<OperationCanceledException>(
-            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None));
+            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, emptyTrashNow: false, CancellationToken.None));
         Assert.IsTrue(cancelled);
         Assert.IsNull(named);
         Assert.Contains("the prune is at work", busy);
@@ -152,7 +152,7 @@ public sealed class RetentionTests
         await engine.RunOk();
         engine.Supervisor.Reconfigure([Good with { Argv = ["false"] }], engine.Supervisor.Settings);
         BackupRun failed = await engine.Run();
-        engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None);
+        engine.Supervisor.PruneAsConfigured(isDryRun: false, emptyTrashNow: false, CancellationToken.None);
         Assert.AreEqual(failed.Id.ToString(), engine.Supervisor.Progress.Current.Polled.RunId);
         Assert.AreEqual(RunPhase.Failed, engine.Supervisor.Progress.Current.Polled.Phase);
     }
@@ -182,7 +182,7 @@ public sealed class RetentionTests
         File.CreateSymbolicLink(path, path);
         engine.Supervisor.Reconfigure([Good], new EngineSettings { Keep = new RetentionPolicy { Last = 1 } });
         BackupException e = Assert.ThrowsExactly<BackupException>(
-            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, CancellationToken.None));
+            () => engine.Supervisor.PruneAsConfigured(isDryRun: false, emptyTrashNow: false, CancellationToken.None));
         Assert.AreEqual(BackupFault.Io, e.Fault);
         CollectionAssert.AreEquivalent((RunId[])[runs[0].Id, runs[1].Id], Stored(engine));
     }
