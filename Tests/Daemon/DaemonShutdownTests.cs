@@ -68,7 +68,7 @@ public sealed class DaemonShutdownTests
         await gate.Entered();
         await daemon.SignalAsync("TERM");
         await daemon.SaysAsync("has 1d to end");
-        await daemon.SignalAsync("INT");
+        await daemon.SignalAsync("TERM");
         Assert.AreEqual("BACKUP_RUN_CANCELLED", (await reply).GetProperty("error").GetString());
         Assert.AreEqual(0, await daemon.ExitAsync());
         await daemon.SaysAsync("is cancelled: a second signal came");
