@@ -101,7 +101,7 @@ public sealed class RetentionTests
         BackupRun[] runs = [await engine.RunOk(), await engine.RunOk(), await engine.RunOk()];
         BackupException e = Assert.ThrowsExactly<BackupException>(
             () => engine.Supervisor.PruneAsConfigured(isDryRun: false, emptyTrashNow: false, CancellationToken.None));
-        Assert.Contains("\"keep\"", e.Message);
+        Assert.Contains("\"keep\"", e.Detail);
         engine.Supervisor.Reconfigure([Good], new EngineSettings { Keep = LastTwo });
         ProgressState before = engine.Supervisor.Progress.Current;
         PruneOutcome dry = engine.Supervisor.PruneAsConfigured(isDryRun: true, emptyTrashNow: false, CancellationToken.None);
