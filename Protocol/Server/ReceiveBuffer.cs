@@ -47,7 +47,7 @@ internal sealed class ReceiveBuffer : IDisposable
         int count = Count;
         if (count == 0 && !WasFilled)
         {
-            WaitIn(_end > IdleBytes && _array != _idle);
+            WaitIn(large: _end > IdleBytes && _array != _idle && _array.Length <= BusyBytes);
         }
         else if (count == _array.Length || (WasFilled && _array == _idle))
         {
