@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Store;
 
@@ -163,6 +164,10 @@ public sealed partial class BackupSupervisor : IDisposable
 
     private void Run(ActiveOperation active, RunPlan plan, ProgressTracker progress)
     {
+        if (plan.Settings.IsBackground)
+        {
+            Niceness.YieldToOthers();
+        }
         BackupRun run = new BackupRunner(plan, progress, () => active.IsTimedOut, active.Stop).Run();
         RunEnd end = Retain(run, plan.Settings.Keep, progress, active.Stop);
         try

@@ -9,6 +9,9 @@ public sealed record EngineSettings
     /// <summary>Drop the page cache before new chunks are read back.</summary>
     public bool ValidateCold { get; init; }
 
+    /// <summary>Runs, and the programs that they start, leave the processors to whoever else wants them.</summary>
+    public bool IsBackground { get; init; }
+
     /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
     public RetentionPolicy? Keep { get; init; }
 

@@ -72,6 +72,7 @@ internal sealed class DaemonHost(
     {
         Timeout = configuration.Timeout,
         ValidateCold = configuration.ValidateCold,
+        IsBackground = true,
         Keep = configuration.Keep,
         Version = context.Version,
     };
