@@ -176,7 +176,9 @@ public sealed class LifecycleTests
         {
             Assert.AreEqual("", await tooMany.ReadToEndAsync());
         }
-        Assert.Contains("a connection was refused: 3 are open", server.Log);
+        // Closed first, then told.
+        await Deadline.Until(
+            () => server.Log.Contains("a connection was refused: 3 are open", StringComparison.Ordinal), "the log to tell of it");
         clients[0].Dispose();
         await Deadline.Until(() => server.Server.SessionCount == 2, "one has left");
         using TestClient fits = await server.ConnectAsync();
