@@ -43,7 +43,7 @@ public sealed partial class BackupSupervisor
     {
         using StoreLock held = StoreLock.TryExclusive(Store) ?? throw Busy();
         string path = Catalog.DirectoryOf(id);
-        if (new RunPins(Store).All().Contains(id))
+        if (PinnedRuns().Contains(id))
         {
             throw new BackupException(
                 BackupFault.DeleteFailed, $"run {id} is pinned; to delete it, first: backupd unpin {Store.Directory}/{id}");

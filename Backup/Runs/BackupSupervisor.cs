@@ -80,6 +80,10 @@ public sealed partial class BackupSupervisor : IDisposable
         return held is null ? [] : OnDisk(CleanUp);
     }
 
+    /// <summary>The runs that somebody has pinned. Disk.</summary>
+    /// <exception cref="BackupException">Io: it is not known which.</exception>
+    public IReadOnlySet<RunId> PinnedRuns() => OnDisk(new RunPins(Store).All);
+
     /// <summary>Starts a run. Disk, briefly.</summary>
     /// <exception cref="BackupException">StoreBusy (names the active run), ParticipantUnknown, ShuttingDown, Io.</exception>
     public StartedRun Start(RunRequest request) => Start(request, isAtShutdown: false);

@@ -159,7 +159,7 @@ internal sealed class CommandDispatcher
         {
             _log.Warning($"{path} holds no manifest that can be read");
         }
-        IReadOnlySet<RunId> pinned = new RunPins(_supervisor.Store).All();
+        IReadOnlySet<RunId> pinned = _supervisor.PinnedRuns();
         GetBackupRunsReply reply = new(
         [
             .. runs.Select(r => (isWhole ? RunObject.Row(r) : RunObject.Summary(r)) with { Pinned = pinned.Contains(r.Id) }),
@@ -170,7 +170,7 @@ internal sealed class CommandDispatcher
     private byte[] GetRun(Request request)
     {
         BackupRun run = _supervisor.Catalog.Get(new RequestData(request).RunId("run_id"));
-        RunObject reply = RunObject.From(run) with { Pinned = new RunPins(_supervisor.Store).All().Contains(run.Id) };
+        RunObject reply = RunObject.From(run) with { Pinned = _supervisor.PinnedRuns().Contains(run.Id) };
         return ReplyWriter.Reply(request, reply, WireJson.Default.RunObject);
     }
 
