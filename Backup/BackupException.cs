@@ -27,6 +27,15 @@ public enum BackupFault
     /// <summary>A path, pattern or definition given by the caller cannot be used.</summary>
     InputInvalid,
 
+    /// <summary>No restore has that id.</summary>
+    RestoreNotFound,
+
+    /// <summary>A restore in place needs maintenance mode, or to be forced.</summary>
+    MaintenanceRequired,
+
+    /// <summary>The present state could not be captured before a restore, so nothing was touched.</summary>
+    SafetyRunFailed,
+
     /// <summary>The run is pinned, or could not be moved to the trash.</summary>
     DeleteFailed,
 

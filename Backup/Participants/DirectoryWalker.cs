@@ -7,7 +7,11 @@ namespace Backupd.Backup.Participants;
 /// <param name="OneFileSystem">Mount points are entries but are not entered.</param>
 /// <param name="NeverEnter">Device and inode of directories that are left out whatever the patterns say: the store.</param>
 internal sealed record WalkRules(
-    ExcludeRules Excludes, bool OneFileSystem, IReadOnlyList<(ulong Device, ulong Inode)> NeverEnter);
+    ExcludeRules Excludes, bool OneFileSystem, IReadOnlyList<(ulong Device, ulong Inode)> NeverEnter)
+{
+    /// <summary>The part of the tree that is walked; null for all of it.</summary>
+    internal SelectedPaths? Only { get; init; }
+}
 
 /// <summary>
 /// Walks a tree in listing order: a directory, then what is in it by the bytes of the names. Works on open directories
@@ -196,6 +200,12 @@ internal sealed class DirectoryWalker : IDisposable
 
     private void ReadNames(Frame frame)
     {
+        if (_rules.Only is SelectedPaths only && !only.IsSelected(frame.Path))
+        {
+            // A directory that only leads to what is wanted, however many other names it holds.
+            frame.Names.AddRange(only.NamesIn(frame.Path));
+            return;
+        }
         int leftOut = _names.Read(frame.File, Show(frame.Path), frame.Names);
         if (leftOut > 0)
         {

@@ -40,6 +40,14 @@ internal static class EntryFacts
         && earlier.Ctime == Ctime(status)
         && earlier.Inode == status.Inode;
 
+    /// <summary>Whether what is there now is what an entry describes, as far as its content goes: the owner and mode, and
+    /// how many names it has, may have changed.</summary>
+    internal static bool IsWhatWasCaptured(ListingEntry captured, FileStatus now) =>
+        captured.Type == TypeOf(now)
+        && captured.Inode == now.Inode
+        && captured.Mtime == Mtime(now)
+        && (!now.IsRegular || captured.Size == now.Size);
+
     /// <summary>Whether a file was changed between two looks at it.</summary>
     internal static bool Changed(FileStatus before, FileStatus after) =>
         before.Size != after.Size || Mtime(before) != Mtime(after) || Ctime(before) != Ctime(after);

@@ -36,7 +36,10 @@ internal static class ParticipantBackup
 
     /// <summary>The rules of a directory's walk; the store is never entered.</summary>
     internal static WalkRules RulesOf(DirectoryParticipant directory, BackupStore store) =>
-        new(new ExcludeRules(directory.Excludes), directory.OneFileSystem, [Identity(store.Directory)]);
+        new(new ExcludeRules(directory.Excludes), directory.OneFileSystem, [Identity(store.Directory)])
+        {
+            Only = directory.Only,
+        };
 
     private static (ulong Device, ulong Inode) Identity(string path)
     {

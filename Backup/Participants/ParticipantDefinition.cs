@@ -39,6 +39,12 @@ public sealed record DirectoryParticipant(string Name, bool Critical, string Roo
     /// mounted.</summary>
     public bool AllowEmpty { get; init; }
 
+    /// <summary>A restore in place removes what the backup does not have. Else it is left and listed.</summary>
+    public bool RestoreDeletes { get; init; }
+
+    /// <summary>The part of the tree that is backed up; null for all of it.</summary>
+    internal SelectedPaths? Only { get; init; }
+
     /// <inheritdoc/>
     public override string Kind => "directory";
 
@@ -83,6 +89,10 @@ public sealed record CommandParticipant(string Name, bool Critical, ImmutableArr
 
     /// <summary>Fewer bytes of output than this are a failure.</summary>
     public long MinBytes { get; init; } = 1;
+
+    /// <summary>Program and arguments that take back, on their standard input, what the dump wrote; empty for none, and then
+    /// it cannot be restored in place. Runs as <see cref="User"/> and within <see cref="Timeout"/>.</summary>
+    public ImmutableArray<string> RestoreArgv { get; init; } = [];
 
     /// <inheritdoc/>
     public override string Kind => "command";

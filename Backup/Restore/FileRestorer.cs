@@ -14,19 +14,27 @@ namespace Backupd.Backup.Restore;
 /// <param name="Cancellation">Stops between chunks.</param>
 internal sealed record RestoreSetting(
     BackupStore Store, bool Overwrite, EntryMetadata Metadata, RestoreTally Tally, DirectWrites Direct,
-    CancellationToken Cancellation);
+    CancellationToken Cancellation)
+{
+    /// <summary>Told of each change of a restore in place; null for a restore to a directory of its own.</summary>
+    internal ChangeList? Changes { get; init; }
+}
 
 /// <summary>
 /// Writes entries that are not directories: beside their place, under a name that nobody uses, then renamed. One a thread.
 /// </summary>
-internal sealed class FileRestorer : IDisposable
+internal sealed partial class FileRestorer : IDisposable
 {
+    private const string TemporaryStart = ".backupd-";
+    private const int TemporaryDigits = 16;
+
     private readonly RestoreSetting _setting;
     private readonly ContentReader _content;
     private readonly ExistingEntries _existing;
     private readonly BlockWriter _writer;
     private readonly Action? _tick;
-    private readonly string _temporaryStart = $".backupd-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}-";
+    private readonly string _temporaryStart =
+        $"{TemporaryStart}{RandomNumberGenerator.GetHexString(TemporaryDigits, lowercase: true)}-";
     private long _made;
 
     /// <param name="setting">Of the restore.</param>
@@ -86,21 +94,39 @@ internal sealed class FileRestorer : IDisposable
         _writer.Dispose();
     }
 
+    /// <summary>Whether a path ends in a name under which files are written before they take their place.</summary>
+    internal static bool IsLeftover(ReadOnlySpan<byte> path)
+    {
+        ReadOnlySpan<byte> name = path[(path.LastIndexOf((byte)'/') + 1)..];
+        int end = TemporaryStart.Length + TemporaryDigits;
+        return name.Length > end + 1
+            && name.StartsWith(".backupd-"u8)
+            && !name[TemporaryStart.Length..end].ContainsAnyExcept("0123456789abcdef"u8)
+            && name[end] == '-'
+            && !name[(end + 1)..].ContainsAnyExceptInRange((byte)'0', (byte)'9');
+    }
+
+    private byte[] NextName() => Posix.Terminated(_temporaryStart + (_made++).ToString(CultureInfo.InvariantCulture));
+
+    private void Make(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        if (entry.Type == EntryType.File)
+        {
+            WriteFile(entry, parent, name, display);
+        }
+        else
+        {
+            MakeNode(entry, parent, name, display);
+        }
+    }
+
     private void Replace(ListingEntry entry, int parent, byte[] name, string display, Action? beforePlace)
     {
-        byte[] temporary = Posix.Terminated(
-            _temporaryStart + (_made++).ToString(CultureInfo.InvariantCulture));
+        byte[] temporary = NextName();
         bool placed = false;
         try
         {
-            if (entry.Type == EntryType.File)
-            {
-                WriteFile(entry, parent, temporary, display);
-            }
-            else
-            {
-                MakeNode(entry, parent, temporary, display);
-            }
+            Make(entry, parent, temporary, display);
             beforePlace?.Invoke();
             Place(entry, parent, temporary, name, display);
             placed = true;

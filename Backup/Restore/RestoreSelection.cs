@@ -16,9 +16,13 @@ internal sealed class RestoreSelection
     /// <summary>The texts of the patterns that matched something; complete once all entries were taken.</summary>
     internal IReadOnlySet<string> Matched => _selector.Matched;
 
-    /// <summary>The selected entries in path order.</summary>
+    /// <summary>The selected entries in path order, with the directories that lead to them.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
-    internal IEnumerable<ListingEntry> Entries(ListingReader listing)
+    internal IEnumerable<ListingEntry> Entries(ListingReader listing) => Choices(listing).Select(c => c.Entry);
+
+    /// <summary>The same, and of each whether it is selected itself and does not only lead to what is.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal IEnumerable<(ListingEntry Entry, bool IsChosen)> Choices(ListingReader listing)
     {
         Lead lead = new();
         foreach (byte[] top in _selector.Tops())
@@ -39,10 +43,10 @@ internal sealed class RestoreSelection
                 }
                 foreach (ListingEntry directory in lead.Take(entry.Path))
                 {
-                    yield return directory;
+                    yield return (directory, false);
                 }
                 chosen = isBelowChosen ? chosen : entry.Path;
-                yield return entry;
+                yield return (entry, true);
             }
         }
     }

@@ -4,7 +4,15 @@ using Backupd.Backup.Store;
 namespace Backupd.Backup.Restore;
 
 /// <summary>A file that is to be written into an open directory.</summary>
-internal readonly record struct PendingFile(ListingEntry Entry, TargetDirectory Parent, byte[] Name, string Display);
+/// <param name="Entry">What it becomes.</param>
+/// <param name="Parent">The directory.</param>
+/// <param name="Name">Its name there, ended with a 0.</param>
+/// <param name="Display">Its path, for messages.</param>
+internal readonly record struct PendingFile(ListingEntry Entry, TargetDirectory Parent, byte[] Name, string Display)
+{
+    /// <summary>What is there, for a restore in place; null when nothing is.</summary>
+    internal ListingEntry? Present { get; init; }
+}
 
 /// <summary>
 /// Writes files on all cores, in batches of neighbours, because those share chunks. Used by the restore's own thread; the
@@ -84,6 +92,12 @@ internal sealed class RestoreWorkers : IDisposable
             {
                 FileRestorer restorer = _restorers.GetOrAdd(
                     Environment.CurrentManagedThreadId, static (_, setting) => new FileRestorer(setting), _setting);
+                if (_setting.Changes is not null)
+                {
+                    restorer.RestoreInPlace(batch);
+                    batch.ForEach(static file => file.Parent.Release());
+                    return;
+                }
                 foreach (PendingFile file in batch)
                 {
                     _setting.Cancellation.ThrowIfCancellationRequested();

@@ -32,12 +32,15 @@ internal sealed class ActiveOperation : IDisposable
         Stop = _stop.Token;
     }
 
-    /// <summary>The run's id; null for what is no run, and until a run has got its own. Guarded by the supervisor's lock.
+    /// <summary>The id of the run or restore; null for what is neither, and until it has got its own. Guarded by the supervisor's lock.
     /// </summary>
     internal RunId? Run { get; set; }
 
     /// <summary>What it is, for people: <c>run ID</c>, <c>the prune</c>. Guarded by the supervisor's lock.</summary>
-    internal string Name => Run is RunId id ? $"run {id}" : _name;
+    internal string Name => Run is RunId id ? $"{Noun} {id}" : _name;
+
+    /// <summary>What has the id: run or restore. Guarded by the supervisor's lock.</summary>
+    internal string Noun { get; set; } = "run";
 
     /// <summary>Whether nothing is lost when it is stopped.</summary>
     internal bool IsReading { get; }

@@ -14,7 +14,12 @@ internal sealed record RunPlan(
     EngineSettings Settings,
     TimeProvider Time,
     BackupRun Run,
-    ImmutableArray<ParticipantDefinition> Participants);
+    ImmutableArray<ParticipantDefinition> Participants)
+{
+    /// <summary>It is the safety run of a restore: it is completed or nothing, and what it leaves when it fails is of no
+    /// use to anybody.</summary>
+    internal bool IsSafety { get; init; }
+}
 
 /// <summary>
 /// Runs one backup from start to commit, on the thread that calls it. Knows nothing of clients: it tells its progress
@@ -56,7 +61,7 @@ internal sealed partial class BackupRunner
         {
             // Opened before the first write: errors of writing back count for a syncfs from here on.
             using SafeFileHandle fileSystem = Posix.OpenDirectory(_plan.Store.Directory);
-            directory = RunDirectory.Create(_plan.Store, _run.Id);
+            directory = RunDirectory.Create(_plan.Store, _run.Id, _plan.IsSafety);
             directory.WriteManifest(_run);
             BackUp(directory, Posix.Number(fileSystem));
             return _run;
@@ -140,7 +145,11 @@ internal sealed partial class BackupRunner
     private void Finish(RunDirectory directory)
     {
         RunStatus status = Judge(out string summary);
-        string place = RunDirectory.Place(status, _run.Id);
+        if (_plan.IsSafety && status != RunStatus.Completed)
+        {
+            throw new IOException(summary);
+        }
+        string place = directory.PlaceOf(status);
         ImmutableArray<ParticipantResult>.Builder results = ImmutableArray.CreateBuilder<ParticipantResult>();
         foreach (ParticipantResult result in _run.Participants)
         {
@@ -209,7 +218,11 @@ internal sealed partial class BackupRunner
         };
         try
         {
-            if (directory is { IsCommitted: false })
+            if (_plan.IsSafety)
+            {
+                directory?.Discard();
+            }
+            else if (directory is { IsCommitted: false })
             {
                 directory.RemoveWorkingFiles(keepChunks);
                 directory.WriteManifest(_run);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
@@ -41,6 +42,7 @@ public sealed partial class BackupSupervisor : IDisposable
         Store = store;
         Progress = new ProgressCell(time.GetUtcNow().ToUnixTimeSeconds());
         Catalog = new RunCatalog(store);
+        Restores = new RestoreCatalog(store);
         Maintenance = new MaintenanceMode(store, time);
     }
 
@@ -62,6 +64,9 @@ public sealed partial class BackupSupervisor : IDisposable
 
     /// <summary>The runs of the store.</summary>
     public RunCatalog Catalog { get; }
+
+    /// <summary>The restores in place of the store.</summary>
+    public RestoreCatalog Restores { get; }
 
     /// <summary>Whether schedules rest.</summary>
     public MaintenanceMode Maintenance { get; }
@@ -207,13 +212,15 @@ public sealed partial class BackupSupervisor : IDisposable
     {
         RunId? run;
         string? name;
+        string? noun;
         lock (_lock)
         {
             run = _active?.Run;
             name = _active?.Name;
+            noun = _active?.Noun;
         }
         return run is RunId id
-            ? new BackupException(BackupFault.StoreBusy, $"run {id} is active", $"run_id {id}")
+            ? new BackupException(BackupFault.StoreBusy, $"{noun} {id} is active", $"{noun}_id {id}")
             : new BackupException(
                 BackupFault.StoreBusy,
                 $"{name ?? "another operation"} is at work in {Store.Directory}; try again when it has ended");
@@ -243,7 +250,9 @@ public sealed partial class BackupSupervisor : IDisposable
     {
         Leftovers leftovers = new(Store, _time);
         ImmutableArray<RunId> interrupted = leftovers.MoveInterrupted();
+        Restores.EndInterrupted(_time);
         leftovers.DropOldFailures();
+        new OldRestores(Store, leftovers, _time).Drop(Settings.KeepPreRestore);
         leftovers.EmptyTrash(now: false, CancellationToken.None);
         return interrupted;
     }

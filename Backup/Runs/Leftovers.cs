@@ -32,6 +32,12 @@ internal sealed class Leftovers
             {
                 continue;
             }
+            if (File.Exists(Path.Combine(_store.RestoresDirectory, $"{id}.json")))
+            {
+                // The safety run of a restore that was cut off before it touched anything. No backup has failed.
+                MoveToTrash(path);
+                continue;
+            }
             RunDirectory directory = RunDirectory.Create(_store, id);
             foreach (string artifact in Directory.GetFiles(path, "*" + RunDirectory.ArtifactSuffix))
             {

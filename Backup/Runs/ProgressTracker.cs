@@ -51,6 +51,9 @@ internal sealed class ProgressTracker
         };
     }
 
+    /// <summary>Takes the snapshots in place of the cell, when the run is a part of something larger; null for the cell.</summary>
+    internal Action<ProgressSnapshot>? Taker { get; init; }
+
     /// <summary>Counters that the chunk pipeline keeps; read at each publish.</summary>
     internal Func<(long BytesNew, long BytesStored)> Stored { get; set; } = () => (0, 0);
 
@@ -190,7 +193,7 @@ internal sealed class ProgressTracker
     {
         Refresh();
         _publishedAt = _time.GetTimestamp();
-        _cell.Publish(_snapshot);
+        (Taker ?? _cell.Publish)(_snapshot);
     }
 
     private void Refresh()

@@ -43,7 +43,7 @@ public sealed class RunCatalog
         return runs.ToImmutable();
     }
 
-    /// <summary>One finished run.</summary>
+    /// <summary>One finished run, or the safety run of the restore with that id.</summary>
     /// <exception cref="BackupException">RunNotFound, RunDamaged.</exception>
     public BackupRun Get(RunId id) => Read(id, DirectoryOf(id));
 
@@ -75,11 +75,11 @@ public sealed class RunCatalog
         }
     }
 
-    /// <summary>The directory of a finished run.</summary>
+    /// <summary>The directory of a finished run, or of the safety run of the restore with that id.</summary>
     /// <exception cref="BackupException">RunNotFound.</exception>
     internal string DirectoryOf(RunId id)
     {
-        foreach (string parent in (string[])[Store.CompletedDirectory, Store.FailedDirectory])
+        foreach (string parent in (string[])[Store.CompletedDirectory, Store.FailedDirectory, Store.SafetyDirectory])
         {
             string path = Path.Combine(parent, id.ToString());
             if (Directory.Exists(path))

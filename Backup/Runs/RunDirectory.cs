@@ -19,9 +19,12 @@ internal sealed class RunDirectory
     private readonly BackupStore _store;
     private readonly SortedDictionary<string, string> _sums = new(StringComparer.Ordinal);
 
-    private RunDirectory(BackupStore store, RunId id)
+    private readonly bool _isSafety;
+
+    private RunDirectory(BackupStore store, RunId id, bool isSafety)
     {
         _store = store;
+        _isSafety = isSafety;
         Id = id;
         Path = System.IO.Path.Combine(store.RunningDirectory, id.ToString());
     }
@@ -40,9 +43,12 @@ internal sealed class RunDirectory
     internal string TemporaryPath => System.IO.Path.Combine(Path, TemporaryName);
 
     /// <summary>Makes the directory.</summary>
-    internal static RunDirectory Create(BackupStore store, RunId id)
+    /// <param name="store">The store.</param>
+    /// <param name="id">The run.</param>
+    /// <param name="isSafety">It is the safety run of a restore, and goes where those lie.</param>
+    internal static RunDirectory Create(BackupStore store, RunId id, bool isSafety = false)
     {
-        RunDirectory directory = new(store, id);
+        RunDirectory directory = new(store, id, isSafety);
         Directory.CreateDirectory(directory.Path, Private);
         Directory.CreateDirectory(directory.ChunksPath, Private);
         Directory.CreateDirectory(directory.TemporaryPath, Private);
@@ -57,6 +63,10 @@ internal sealed class RunDirectory
         RunStatus.Failed or RunStatus.Cancelled or RunStatus.Timeout => $"backups/failed/{id}",
         _ => throw new ArgumentOutOfRangeException(nameof(status)),
     };
+
+    /// <summary>Where this run will be found when it has ended so.</summary>
+    internal string PlaceOf(RunStatus status) =>
+        _isSafety && status == RunStatus.Completed ? $"backups/pre-restore/{Id}" : Place(status, Id);
 
     internal void WriteManifest(BackupRun run)
     {
@@ -88,7 +98,8 @@ internal sealed class RunDirectory
     internal void Commit(RunStatus status)
     {
         bool good = status is RunStatus.Completed or RunStatus.Partial;
-        string parent = good ? _store.CompletedDirectory : _store.FailedDirectory;
+        string parent = !good ? _store.FailedDirectory : _isSafety ? _store.SafetyDirectory : _store.CompletedDirectory;
+        Directory.CreateDirectory(parent, Private);
         string place = System.IO.Path.Combine(parent, Id.ToString());
         Posix.Rename(Path, place);
         IsCommitted = true;
@@ -104,6 +115,9 @@ internal sealed class RunDirectory
             throw;
         }
     }
+
+    /// <summary>Removes all of it: nobody will ask for it.</summary>
+    internal void Discard() => Directory.Delete(Path, recursive: true);
 
     private void TakeBack(string place, PosixException why)
     {

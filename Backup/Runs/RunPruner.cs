@@ -136,8 +136,7 @@ internal sealed class RunPruner
     private ImmutableArray<Holder> FindHolders()
     {
         ImmutableArray<Holder>.Builder found = ImmutableArray.CreateBuilder<Holder>();
-        string safetyCopies = Path.Combine(_store.Directory, "pre-restore");
-        foreach (string parent in (string[])[_store.CompletedDirectory, _store.FailedDirectory, safetyCopies])
+        foreach (string parent in (string[])[_store.CompletedDirectory, _store.FailedDirectory, _store.SafetyDirectory])
         {
             foreach (string path in DirectoriesOf(parent))
             {
@@ -188,7 +187,7 @@ internal sealed class RunPruner
     private BackupException Unknown(string path, BackupException why)
     {
         string remove = Path.GetDirectoryName(path) is string parent
-            && (parent == _store.CompletedDirectory || parent == _store.FailedDirectory)
+            && (parent == _store.CompletedDirectory || parent == _store.FailedDirectory || parent == _store.SafetyDirectory)
             ? $"backupd delete {_store.Directory}/{Path.GetFileName(path)}"
             : $"rm -r {path}";
         return new BackupException(

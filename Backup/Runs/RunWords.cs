@@ -131,6 +131,9 @@ public enum ParticipantPhase
     /// <summary>What it wrote is being read back.</summary>
     [JsonStringEnumMemberName("validate")] Validate,
 
+    /// <summary>Being given back.</summary>
+    [JsonStringEnumMemberName("restore")] Restore,
+
     /// <summary>Ended without an error.</summary>
     [JsonStringEnumMemberName("done")] Done,
 

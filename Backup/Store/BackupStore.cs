@@ -26,6 +26,12 @@ public sealed class BackupStore
     /// <summary>The run that is on.</summary>
     public string RunningDirectory => Path.Combine(Directory, ".running");
 
+    /// <summary>The safety runs of restores: the state from before each.</summary>
+    public string SafetyDirectory => Path.Combine(Directory, "pre-restore");
+
+    /// <summary>The records of restores in place.</summary>
+    public string RestoresDirectory => Path.Combine(Directory, "restores");
+
     /// <summary>What was deleted and is not unlinked yet.</summary>
     public string TrashDirectory => Path.Combine(Directory, "trash");
 

@@ -1,0 +1,121 @@
+using Backupd.Backup.Native;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Restore;
+
+/// <summary>Decides what a restore in place does with each entry of one participant. Asked in path order, by one
+/// thread.</summary>
+internal sealed class InPlaceRules : IDisposable
+{
+    private readonly Func<ListingEntry, ListingEntry, bool> _hasSameContent;
+    private readonly bool _deletes;
+    private readonly IEnumerator<ListingEntry>? _created;
+    private bool _isCreatedLeft;
+
+    // Which links of one side are those of the other, as far as it was met.
+    private readonly Dictionary<string, string> _linkWanted = [];
+    private readonly Dictionary<string, string> _linkPresent = [];
+
+    // Without root owners are not restored, and so they are not compared.
+    private readonly bool _isRoot = Libc.GetEffectiveUserId() == 0;
+
+    /// <param name="hasSameContent">Whether two files, of the same size, hold the same: wanted, present.</param>
+    /// <param name="deletes">What is not wanted goes.</param>
+    /// <param name="created">In path order, what a restore that is undone has put there, and what goes if it is not wanted;
+    /// null when this is no undo.</param>
+    internal InPlaceRules(
+        Func<ListingEntry, ListingEntry, bool> hasSameContent, bool deletes, IEnumerable<ListingEntry>? created)
+    {
+        _hasSameContent = hasSameContent;
+        _deletes = deletes;
+        _created = created?.GetEnumerator();
+        _isCreatedLeft = _created?.MoveNext() == true;
+    }
+
+    /// <summary>What is to be done; null for nothing.</summary>
+    internal RestoreChangeKind? Decide(InPlaceStep step)
+    {
+        if (step.Wanted is not ListingEntry wanted)
+        {
+            return Goes(step.Present!) ? RestoreChangeKind.Remove : RestoreChangeKind.Extra;
+        }
+        if (step.Present is not ListingEntry present)
+        {
+            return RestoreChangeKind.Create;
+        }
+        if (step.IsLead && present.Type == EntryType.Directory)
+        {
+            return null;
+        }
+        return !IsSame(wanted, present) ? RestoreChangeKind.Rewrite
+            : HasSameMetadata(wanted, present) ? null
+            : RestoreChangeKind.Adjust;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _created?.Dispose();
+
+    private bool Goes(ListingEntry entry)
+    {
+        if (_deletes || FileRestorer.IsLeftover(entry.Path))
+        {
+            return true;
+        }
+        int order = 1;
+        while (_isCreatedLeft && (order = ListingEntry.ComparePaths(_created!.Current.Path, entry.Path)) < 0)
+        {
+            _isCreatedLeft = _created.MoveNext();
+        }
+        return _isCreatedLeft && order == 0;
+    }
+
+    private bool IsSame(ListingEntry wanted, ListingEntry present)
+    {
+        if (wanted.Type != present.Type || !HasSameLinks(wanted.LinkId, present.LinkId))
+        {
+            return false;
+        }
+        return wanted.Type switch
+        {
+            EntryType.File => wanted.Size == present.Size && _hasSameContent(wanted, present),
+            EntryType.Symlink => wanted.Target.AsSpan().SequenceEqual(present.Target),
+            EntryType.CharDevice or EntryType.BlockDevice =>
+                wanted.DeviceMajor == present.DeviceMajor && wanted.DeviceMinor == present.DeviceMinor,
+            EntryType.Directory or EntryType.Fifo => true,
+            _ => throw new ArgumentOutOfRangeException(nameof(wanted)),
+        };
+    }
+
+    private bool HasSameLinks(string wanted, string present)
+    {
+        if (wanted.Length == 0 || present.Length == 0)
+        {
+            return wanted.Length == present.Length;
+        }
+        _linkWanted.TryAdd(wanted, present);
+        _linkPresent.TryAdd(present, wanted);
+        return _linkWanted[wanted] == present && _linkPresent[present] == wanted;
+    }
+
+    private bool HasSameMetadata(ListingEntry wanted, ListingEntry present) =>
+        (wanted.Type == EntryType.Symlink || wanted.Mode == present.Mode)
+        && (!_isRoot || (wanted.Uid == present.Uid && wanted.Gid == present.Gid))
+        && wanted.Mtime == present.Mtime
+        && HasSameXattrs(wanted, present);
+
+    private static bool HasSameXattrs(ListingEntry wanted, ListingEntry present)
+    {
+        if (wanted.Xattrs.Length != present.Xattrs.Length)
+        {
+            return false;
+        }
+        foreach (Xattr xattr in wanted.Xattrs)
+        {
+            if (!present.Xattrs.Any(x => x.Name.AsSpan().SequenceEqual(xattr.Name) && x.Value.AsSpan().SequenceEqual(xattr.Value)))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+}

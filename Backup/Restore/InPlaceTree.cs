@@ -1,0 +1,400 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Backupd.Backup.Native;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Restore;
+
+/// <summary>Where a tree in place is, and what may happen to it.</summary>
+/// <param name="Root">Its path. Its last component may be a link, which is followed, for the configuration names it.</param>
+/// <param name="OneFileSystem">Mount points below it are left alone.</param>
+internal sealed record InPlaceTarget(string Root, bool OneFileSystem);
+
+/// <summary>
+/// Makes a live directory tree what it was, and touches only what differs. Works on open directories below the root, so no
+/// link leads it outside. Nothing goes that the safety run does not hold. One thread; workers write the files.
+/// </summary>
+internal sealed class InPlaceTree : IDisposable
+{
+    private const uint OwnerAll = 0b111_000_000;
+
+    private readonly InPlaceTarget _target;
+    private readonly RestoreSetting _setting;
+    private readonly InPlaceRules _rules;
+    private readonly RestoreWorkers _workers;
+    private readonly FileRestorer _restorer;
+    private readonly Action<long, long> _advance;
+    private readonly Stack<InPlaceDirectory> _path = new();
+    private readonly HashSet<TargetDirectory> _open = [];
+    private readonly Dictionary<string, byte[]> _links = [];
+    private ulong _device;
+    private byte[]? _skipped;
+    private bool _isDone;
+
+    /// <param name="target">The tree.</param>
+    /// <param name="setting">Of the restore.</param>
+    /// <param name="rules">Decide about each entry.</param>
+    /// <param name="workers">Write the files.</param>
+    /// <param name="advance">Told entries and content bytes that were dealt with here.</param>
+    internal InPlaceTree(
+        InPlaceTarget target, RestoreSetting setting, InPlaceRules rules, RestoreWorkers workers, Action<long, long> advance)
+    {
+        _target = target;
+        _setting = setting;
+        _rules = rules;
+        _workers = workers;
+        _advance = advance;
+        _restorer = new FileRestorer(setting, workers.Tick);
+    }
+
+    /// <summary>Takes every step and waits until all is written.</summary>
+    internal void Apply(IEnumerable<InPlaceStep> steps)
+    {
+        foreach (InPlaceStep step in steps)
+        {
+            _setting.Cancellation.ThrowIfCancellationRequested();
+            LeaveFor(step.Path);
+            if (_skipped is not null && ListingEntry.IsAtOrBelow(step.Path, _skipped))
+            {
+                if (step.Wanted is not null)
+                {
+                    _setting.Tally.Missing($"{Show(step.Path)} was left out, as its directory was");
+                }
+                continue;
+            }
+            _skipped = null;
+            if (!FileRestorer.Attempt(() => Take(step), _setting.Tally) && step.Wanted?.Type == EntryType.Directory)
+            {
+                _skipped = step.Path;
+            }
+            _advance(1, 0);
+        }
+        while (_path.Count > 0)
+        {
+            Leave();
+        }
+        _workers.Flush();
+        _isDone = true;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _restorer.Dispose();
+        if (!_isDone)
+        {
+            // Before the directories are closed: a worker that still wrote by their numbers would write elsewhere.
+            _workers.Abandon();
+        }
+        lock (_open)
+        {
+            foreach (TargetDirectory directory in _open)
+            {
+                directory.Close();
+            }
+        }
+    }
+
+    private void Take(InPlaceStep step)
+    {
+        RestoreChangeKind? kind = _rules.Decide(step);
+        if (step.Wanted is { Type: EntryType.Directory } directory)
+        {
+            TakeDirectory(step, directory, kind);
+        }
+        else if (step.Present is { Type: EntryType.Directory } extra)
+        {
+            // What is below it comes first. Only when all of that has gone can it go, and something else take its place.
+            _path.Push(new InPlaceDirectory(extra, Top())
+            {
+                Goes = kind == RestoreChangeKind.Remove || step.Wanted is not null,
+                ReplacedBy = step.Wanted,
+            });
+            if (kind == RestoreChangeKind.Extra)
+            {
+                _setting.Changes!.Add(kind, Show(step.Path));
+            }
+        }
+        else if (step.Wanted is ListingEntry wanted)
+        {
+            TakeLeaf(wanted, step.Present, kind);
+        }
+        else
+        {
+            TakeExtra(step.Present!, kind);
+        }
+    }
+
+    private void TakeDirectory(InPlaceStep step, ListingEntry wanted, RestoreChangeKind? kind)
+    {
+        InPlaceDirectory directory = new(wanted, Top()) { IsWanted = true, IsLead = step.IsLead && kind is null };
+        if (step.Present?.Type != EntryType.Directory)
+        {
+            Create(directory, step.Present);
+        }
+        if (kind is not null)
+        {
+            // It gets its owner, mode and times when it is left.
+            Open(directory);
+        }
+        _path.Push(directory);
+        _setting.Changes!.Add(kind, Show(step.Path));
+        _setting.Tally.AddEntry(isFile: false);
+    }
+
+    private unsafe void Create(InPlaceDirectory directory, ListingEntry? present)
+    {
+        int parent;
+        byte[] name;
+        if (directory.Parent is null)
+        {
+            // The configuration names it, whatever leads there.
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_target.Root)) ?? "/");
+            (parent, name) = (Posix.CurrentDirectory, Posix.Terminated(_target.Root));
+        }
+        else
+        {
+            (parent, name) = (Open(directory.Parent).File, directory.Name);
+            if (present is not null)
+            {
+                FileRestorer.RefuseUncaptured(present, parent, name, Show(directory.Path));
+                Posix.Unlink(parent, name);
+            }
+        }
+        fixed (byte* path = name)
+        {
+            if (Libc.MkdirAt(parent, path, OwnerAll) != 0)
+            {
+                // When it exists after all, the safety run does not hold it, or what is in it.
+                throw PosixException.Last("make the directory", Show(directory.Path));
+            }
+        }
+    }
+
+    private void TakeLeaf(ListingEntry wanted, ListingEntry? present, RestoreChangeKind? kind)
+    {
+        string display = Show(wanted.Path);
+        if (kind is null or RestoreChangeKind.Adjust)
+        {
+            if (kind is not null)
+            {
+                Adjust(wanted, present!, display);
+            }
+            if (wanted.LinkId.Length > 0)
+            {
+                _links.TryAdd(wanted.LinkId, wanted.Path);
+            }
+            _setting.Changes!.Add(kind, display);
+            _advance(0, wanted.Size);
+            return;
+        }
+        PendingFile file = new(wanted, Open(Top()!), NameOf(wanted.Path), display) { Present = present };
+        if (wanted.LinkId.Length > 0)
+        {
+            WriteLinked(file);
+        }
+        else if (wanted.Type == EntryType.File)
+        {
+            _workers.Add(file);
+        }
+        else
+        {
+            _restorer.RestoreInPlace([file]);
+        }
+    }
+
+    // The names of one file are written here and now: the others are links to the first, which must be in its place.
+    private void WriteLinked(PendingFile file)
+    {
+        if (_links.TryGetValue(file.Entry.LinkId, out byte[]? first))
+        {
+            if (_restorer.TryLinkInPlace(Root().File, Posix.Terminated(first), file))
+            {
+                return;
+            }
+            // A file system without hard links: a copy holds the same bytes.
+            _setting.Tally.Warn($"{file.Display} is a copy and not a hard link of {Posix.Display(first)}");
+        }
+        _restorer.RestoreInPlace([file]);
+        _links.TryAdd(file.Entry.LinkId, file.Entry.Path);
+    }
+
+    private void Adjust(ListingEntry wanted, ListingEntry present, string display)
+    {
+        int parent = Open(Top()!).File;
+        byte[] name = NameOf(wanted.Path);
+        if (wanted.Type != EntryType.File)
+        {
+            FileRestorer.RefuseUncaptured(present, parent, name, display);
+            _setting.Metadata.ApplyByName(parent, name, wanted, display);
+            return;
+        }
+        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out int error);
+        if (file < 0)
+        {
+            throw new PosixException("open", display, error);
+        }
+        try
+        {
+            FileRestorer.RefuseUncaptured(present, parent, name, display);
+            _setting.Metadata.Apply(file, wanted, display);
+        }
+        finally
+        {
+            // Nothing was written to it.
+            _ = Libc.Close(file);
+        }
+    }
+
+    private void TakeExtra(ListingEntry present, RestoreChangeKind? kind)
+    {
+        if (kind == RestoreChangeKind.Remove)
+        {
+            int parent = Open(Top()!).File;
+            byte[] name = NameOf(present.Path);
+            FileRestorer.RefuseUncaptured(present, parent, name, Show(present.Path));
+            Posix.Unlink(parent, name);
+        }
+        _setting.Changes!.Add(kind, Show(present.Path));
+    }
+
+    private void LeaveFor(byte[] path)
+    {
+        while (_path.Count > 0 && (path.Length == 0 || !IsParent(_path.Peek().Path, path)))
+        {
+            Leave();
+        }
+    }
+
+    private void Leave()
+    {
+        InPlaceDirectory directory = _path.Pop();
+        directory.Open?.Release();
+        if (directory.Goes)
+        {
+            FileRestorer.Attempt(() => Remove(directory), _setting.Tally);
+        }
+    }
+
+    private void Remove(InPlaceDirectory directory)
+    {
+        (int parent, byte[] name) = directory.Parent is null
+            ? (Posix.CurrentDirectory, Posix.Terminated(_target.Root))
+            : (Open(directory.Parent).File, directory.Name);
+        try
+        {
+            Posix.Unlink(parent, name, isDirectory: true);
+        }
+        catch (PosixException e) when (e.Error is Errno.NotEmpty or Errno.Exists)
+        {
+            if (directory.ReplacedBy is null)
+            {
+                _setting.Changes!.Add(RestoreChangeKind.Extra, Show(directory.Path));
+                return;
+            }
+            throw new BackupException(
+                BackupFault.InputInvalid,
+                $"{Show(directory.Path)} is a directory with entries that stay, and would become a "
+                + $"{ListingLineWriter.TypeText(directory.ReplacedBy.Type)}; move it away, or set restoreDelete",
+                inner: e);
+        }
+        if (directory.ReplacedBy is not ListingEntry wanted)
+        {
+            _setting.Changes!.Add(RestoreChangeKind.Remove, Show(directory.Path));
+            return;
+        }
+        TakeLeaf(wanted, present: null, RestoreChangeKind.Rewrite);
+    }
+
+    private InPlaceDirectory? Top() => _path.Count > 0 ? _path.Peek() : null;
+
+    private TargetDirectory Root()
+    {
+        InPlaceDirectory directory = Top()!;
+        while (directory.Parent is not null)
+        {
+            directory = directory.Parent;
+        }
+        return Open(directory);
+    }
+
+    // Only when something in it is to be done: most directories of most restores are as they should be.
+    private TargetDirectory Open(InPlaceDirectory directory)
+    {
+        if (directory.Open is not null)
+        {
+            return directory.Open;
+        }
+        TargetDirectory? parent = directory.Parent is null ? null : Open(directory.Parent);
+        string display = Show(directory.Path);
+        int file = parent is null
+            ? Posix.TryOpen(
+                Posix.CurrentDirectory, Posix.Terminated(_target.Root), Posix.ReadOnly | Posix.DirectoryOnly, 0, out int error)
+            : Posix.TryOpen(
+                parent.File, directory.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out error);
+        if (file < 0)
+        {
+            throw TreeWriter.CannotEnter(display, error);
+        }
+        FileStatus status = Posix.Status(file, display);
+        if (parent is null)
+        {
+            _device = status.Device;
+        }
+        else if (_target.OneFileSystem && status.Device != _device)
+        {
+            _ = Libc.Close(file);
+            throw new BackupException(
+                BackupFault.InputInvalid, $"{display} is a mount point now; what is on it was left as it is");
+        }
+        if ((status.Permissions & OwnerAll) != OwnerAll)
+        {
+            // Without root not even the owner can write into it. It gets its mode back when all is in it.
+            _ = Libc.Fchmod(file, status.Permissions | OwnerAll);
+            directory.ModeBefore = status.Permissions;
+        }
+        TargetDirectory opened = new(file, directory.Entry, parent, target => Finish(directory, target, display));
+        lock (_open)
+        {
+            _open.Add(opened);
+        }
+        directory.Open = opened;
+        return opened;
+    }
+
+    // On whichever thread was the last to use the directory. What was changed in it has changed its time, too.
+    private void Finish(InPlaceDirectory directory, TargetDirectory target, string display)
+    {
+        if (!directory.IsLead && !directory.Goes && directory.IsWanted)
+        {
+            _setting.Metadata.Apply(target.File, directory.Entry, display);
+        }
+        else if (directory.ModeBefore is uint mode)
+        {
+            _ = Libc.Fchmod(target.File, mode);
+        }
+        lock (_open)
+        {
+            _open.Remove(target);
+        }
+    }
+
+    private static bool IsParent(byte[] directory, byte[] path)
+    {
+        int slash = path.AsSpan().LastIndexOf((byte)'/');
+        return path.AsSpan(0, Math.Max(slash, 0)).SequenceEqual(directory);
+    }
+
+    private static byte[] NameOf(byte[] path)
+    {
+        ReadOnlySpan<byte> name = path.AsSpan(path.AsSpan().LastIndexOf((byte)'/') + 1);
+        return name.Length == 0 || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8) || name.Contains((byte)0)
+            ? throw new BackupException(
+                BackupFault.RunDamaged,
+                $"the listing holds an entry that cannot be restored, {Posix.Display(path)}: its name cannot be used")
+            : Posix.Terminated(name);
+    }
+
+    private string Show(byte[] path) => path.Length == 0 ? _target.Root : $"{_target.Root}/{Encoding.UTF8.GetString(path)}";
+}
