@@ -9,19 +9,27 @@ namespace Backupd.Backup.Restore;
 internal sealed unsafe class EntryMetadata
 {
     private const int NoFollowLinks = 0x100;
-    private const uint SetUserId = 0x800;
-    private const uint SetGroupId = 0x400;
 
     private readonly RestoreTally _tally;
 
     // Without root the owner is whoever restores, as with every archiver.
     private readonly bool _isRoot = Libc.GetEffectiveUserId() == 0;
 
-    internal EntryMetadata(RestoreTally tally) => _tally = tally;
+    /// <param name="tally">Told what could not be set.</param>
+    /// <param name="preserveSpecial">Whether entries get their <see cref="SpecialRights"/>.</param>
+    internal EntryMetadata(RestoreTally tally, bool preserveSpecial)
+    {
+        _tally = tally;
+        PreservesSpecial = preserveSpecial;
+    }
+
+    /// <summary>Whether entries get their <see cref="SpecialRights"/>; without it they are left out, with a warning.</summary>
+    internal bool PreservesSpecial { get; }
 
     /// <summary>For an open file or directory.</summary>
     internal void Apply(int file, ListingEntry entry, string display)
     {
+        WarnOfSpecial(entry, display);
         // The owner first: changing it takes setuid and setgid bits and file capabilities away.
         bool isOwned = _isRoot && Libc.Fchown(file, entry.Uid, entry.Gid) == 0;
         if (_isRoot && !isOwned)
@@ -29,7 +37,7 @@ internal sealed unsafe class EntryMetadata
             Warn("owner", display);
         }
         SetXattrs(XattrPlace.Open(file), entry, display);
-        if (Libc.Fchmod(file, isOwned ? entry.Mode : ModeOfOther(entry, display)) != 0)
+        if (Libc.Fchmod(file, Mode(entry, isOwned, display)) != 0)
         {
             Warn("mode", display);
         }
@@ -44,6 +52,7 @@ internal sealed unsafe class EntryMetadata
     /// <summary>For what cannot be opened: links, pipes and devices.</summary>
     internal void ApplyByName(int parent, byte[] name, ListingEntry entry, string display)
     {
+        WarnOfSpecial(entry, display);
         TimeSpec* times = stackalloc TimeSpec[2];
         SetTimes(times, entry);
         fixed (byte* path = name)
@@ -65,32 +74,44 @@ internal sealed unsafe class EntryMetadata
         }
     }
 
-    // A program that runs as its owner would run as whoever restored it, which nobody meant. On directories the bit says
-    // how new entries are grouped and harms nobody.
-    private uint ModeOfOther(ListingEntry entry, string display)
+    private void WarnOfSpecial(ListingEntry entry, string display)
     {
-        uint lent = entry.Type == EntryType.File ? entry.Mode & (SetUserId | SetGroupId) : 0;
-        lent &= entry.Uid == Libc.GetEffectiveUserId() ? ~SetUserId : ~0u;
-        lent &= entry.Gid == Libc.GetEffectiveGroupId() ? ~SetGroupId : ~0u;
-        if (lent != 0)
+        if (PreservesSpecial)
+        {
+            return;
+        }
+        foreach (string sentence in SpecialRights.LeftOut(entry, display))
+        {
+            _tally.Warn(sentence);
+        }
+    }
+
+    // A program that runs as its owner would run as whoever restored it, where the owner could not be set.
+    private uint Mode(ListingEntry entry, bool isOwned, string display)
+    {
+        uint bits = SpecialRights.Bits(entry);
+        if (bits != 0 && PreservesSpecial && !isOwned)
         {
             _tally.Warn($"{display}: it does not run as its owner or group, because it does not belong to them here");
         }
-        return entry.Mode & ~lent;
+        return PreservesSpecial && isOwned ? entry.Mode : entry.Mode & ~bits;
     }
 
     // Also takes away what the entry did not have: a new file inherits the access list that its directory has by default,
     // and one that was there before may have anything.
     private void SetXattrs(XattrPlace place, ListingEntry entry, string display)
     {
+        ImmutableArray<Xattr> xattrs = PreservesSpecial
+            ? entry.Xattrs
+            : entry.Xattrs.RemoveAll(SpecialRights.IsCapability);
         foreach (byte[] name in Names(place, display))
         {
-            if (IsContent(name) && !Contains(entry.Xattrs, name))
+            if (IsContent(name) && !Contains(xattrs, name))
             {
                 WarnOfXattr("removed", display, name, Xattrs.TryRemove(place, name));
             }
         }
-        foreach (Xattr xattr in entry.Xattrs)
+        foreach (Xattr xattr in xattrs)
         {
             WarnOfXattr("set", display, xattr.Name, Xattrs.TrySet(place, xattr));
         }

@@ -49,7 +49,8 @@ internal sealed partial class FileRestorer : IDisposable
     }
 
     /// <summary>Makes an entry what was backed up; one that is the same already is left in place. Stored data that is
-    /// damaged is noted in the tally, and so is what this process cannot make; the entry is left as it was.</summary>
+    /// damaged is noted in the tally, and so is what this process cannot or shall not make; the entry is left as it
+    /// was.</summary>
     /// <param name="entry">The entry.</param>
     /// <param name="parent">The open directory that holds it.</param>
     /// <param name="name">Its name there.</param>
@@ -59,6 +60,11 @@ internal sealed partial class FileRestorer : IDisposable
     /// <returns>Whether the entry is there now.</returns>
     internal bool Restore(ListingEntry entry, int parent, byte[] name, string display, Action? beforePlace = null)
     {
+        if (SpecialRights.IsDevice(entry) && !_setting.Metadata.PreservesSpecial)
+        {
+            _setting.Tally.Missing(SpecialRights.DeviceLeftOut(display));
+            return false;
+        }
         try
         {
             if (_setting.Overwrite && _existing.IsSame(entry, parent, name, display))
@@ -72,8 +78,7 @@ internal sealed partial class FileRestorer : IDisposable
             _setting.Tally.AddEntry(entry.Type == EntryType.File);
             return true;
         }
-        catch (PosixException e) when (e.Error == Errno.Perm
-            && entry.Type is EntryType.CharDevice or EntryType.BlockDevice)
+        catch (PosixException e) when (e.Error == Errno.Perm && SpecialRights.IsDevice(entry))
         {
             // Device nodes take a right of their own. One that is missing must not cost the rest of the tree.
             _setting.Tally.Missing(e.Message);

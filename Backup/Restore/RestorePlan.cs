@@ -25,9 +25,10 @@ internal sealed record RestorePlan
 
     /// <summary>Reads what the plan needs: artifacts, and with patterns the listings that they point to.</summary>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, NothingMatches,
-    /// InputInvalid: a pattern that names nothing, or an entry that exists.</exception>
+    /// InputInvalid: a pattern that names nothing, an entry that exists, or special rights without root.</exception>
     internal static RestorePlan Make(RunCatalog catalog, RestoreRequest request, CancellationToken cancellation)
     {
+        SpecialRights.RefuseWithoutRoot(request.PreserveSpecial);
         ImmutableArray<PathPattern> patterns = [.. request.Paths.Select(PathPattern.Parse)];
         BackupRun run = catalog.Get(request.Run);
         ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(run, request.Participants);

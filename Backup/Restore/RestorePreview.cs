@@ -21,6 +21,9 @@ public enum RestoreAction
 
     /// <summary>It would be left out: chunks of it are missing or have the wrong size.</summary>
     LeaveOut,
+
+    /// <summary>It would be left out: it is a device node, and those were not asked for.</summary>
+    Skip,
 }
 
 /// <summary>One entry of a preview.</summary>
@@ -37,11 +40,13 @@ public readonly record struct RestoreStep(RestoreAction Action, string Path, Lis
 /// <param name="Same">Entries that are there already.</param>
 /// <param name="LeftOut">Entries whose stored data is damaged.</param>
 /// <param name="Bytes">Content bytes that would be written.</param>
-/// <param name="Incomplete">What the run itself lacks, as sentences.</param>
+/// <param name="Incomplete">What would be missing, as sentences: device nodes that were not asked for, and what the run
+/// lacks.</param>
 /// <param name="Unmatched">The patterns that match nothing.</param>
+/// <param name="Warnings">Rights that entries would lose, the first 100.</param>
 public sealed record PreviewOutcome(
     ImmutableArray<string> Targets, long Created, long Rewritten, long Same, long LeftOut, long Bytes,
-    ImmutableArray<string> Incomplete, ImmutableArray<string> Unmatched);
+    ImmutableArray<string> Incomplete, ImmutableArray<string> Unmatched, ImmutableArray<string> Warnings);
 
 /// <summary>Goes through a restore without writing: what exists is looked at as the restore would, and compared.</summary>
 public sealed class RestorePreview
@@ -94,7 +99,8 @@ public sealed class RestorePreview
             using ListingReader listing = new(_store, tree.Artifact);
             using TreePreview preview = new(
                 target is null ? null : Posix.Number(target), tree.Target, request.Overwrite,
-                new ExistingEntries(content, metadata: null, tally, cancellation), new ChunkPresence(_store), tally);
+                request.PreserveSpecial, new ExistingEntries(content, metadata: null, tally, cancellation),
+                new ChunkPresence(_store), tally);
             foreach (RestoreStep step in preview.Steps(tree.Entries(listing)))
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -106,7 +112,8 @@ public sealed class RestorePreview
         }
         return new PreviewOutcome(
             [.. plan.Trees.Select(t => t.Target)], counts[(int)RestoreAction.Create], counts[(int)RestoreAction.Rewrite],
-            counts[(int)RestoreAction.Same], counts[(int)RestoreAction.LeaveOut], bytes, plan.Incomplete, plan.Unmatched);
+            counts[(int)RestoreAction.Same], counts[(int)RestoreAction.LeaveOut], bytes,
+            [.. tally.NotMade, .. plan.Incomplete], plan.Unmatched, tally.Warnings);
     }
 
     private static SafeFileHandle? OpenTarget(string directory)

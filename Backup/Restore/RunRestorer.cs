@@ -25,6 +25,10 @@ public sealed record RestoreRequest
 
     /// <summary>Existing files may be replaced; without it any existing entry is refused before anything is written.</summary>
     public bool Overwrite { get; init; }
+
+    /// <summary>Files get their setuid and setgid bits and capabilities, and device nodes are made. Root alone can; without
+    /// it they are left out and named.</summary>
+    public bool PreserveSpecial { get; init; }
 }
 
 /// <summary>What a restore did.</summary>
@@ -61,7 +65,7 @@ public sealed class RunRestorer
     /// <remarks>A file whose stored data is damaged is not written; everything else is, and the damage is thrown at the
     /// end.</remarks>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, NothingMatches,
-    /// InputInvalid (an entry exists, or a pattern names nothing), StoreBusy, Io.</exception>
+    /// InputInvalid (an entry exists, a pattern names nothing, or special rights without root), StoreBusy, Io.</exception>
     public RestoreOutcome Restore(RestoreRequest request, ProgressCell progress, CancellationToken cancellation)
     {
         using StoreLock held = StoreLock.SharedOrBusy(Store);
@@ -101,7 +105,8 @@ public sealed class RunRestorer
         using SafeFileHandle target = Posix.OpenDirectory(request.TargetDirectory);
         RestoreTally tally = new();
         RestoreSetting setting = new(
-            Store, request.Overwrite, new EntryMetadata(tally), tally, new DirectWrites(), cancellation);
+            Store, request.Overwrite, new EntryMetadata(tally, request.PreserveSpecial), tally, new DirectWrites(),
+            cancellation);
         using RestoreWorkers workers = new(setting, () => reading.Advance(tally.Bytes, plan.Bytes));
         foreach (PlannedTree tree in plan.Trees)
         {

@@ -13,6 +13,7 @@ internal sealed class TreePreview : IDisposable
     private readonly int? _target;
     private readonly string _root;
     private readonly bool _overwrite;
+    private readonly bool _preserveSpecial;
     private readonly ExistingEntries _existing;
     private readonly ChunkPresence _chunks;
     private readonly RestoreTally _tally;
@@ -22,15 +23,18 @@ internal sealed class TreePreview : IDisposable
     /// <param name="target">The open directory that would receive the tree; null when it does not exist.</param>
     /// <param name="root">The path of the tree to be; its last component is its name in <paramref name="target"/>.</param>
     /// <param name="overwrite">Whether entries may exist.</param>
+    /// <param name="preserveSpecial">Whether entries get their <see cref="SpecialRights"/>.</param>
     /// <param name="existing">Compares; must not change anything.</param>
     /// <param name="chunks">Knows which content could be written.</param>
-    /// <param name="tally">Told the bytes that were looked at.</param>
+    /// <param name="tally">Told the bytes that were looked at, and what would be missing or lost.</param>
     internal TreePreview(
-        int? target, string root, bool overwrite, ExistingEntries existing, ChunkPresence chunks, RestoreTally tally)
+        int? target, string root, bool overwrite, bool preserveSpecial, ExistingEntries existing, ChunkPresence chunks,
+        RestoreTally tally)
     {
         _target = target;
         _root = root;
         _overwrite = overwrite;
+        _preserveSpecial = preserveSpecial;
         _existing = existing;
         _chunks = chunks;
         _tally = tally;
@@ -49,6 +53,10 @@ internal sealed class TreePreview : IDisposable
             RestoreAction action = entry.Type == EntryType.Directory
                 ? Enter(entry, parent, name)
                 : Leaf(entry, parent, name, out problem);
+            if (!_preserveSpecial && action is not (RestoreAction.LeaveOut or RestoreAction.Skip))
+            {
+                WarnOfSpecial(entry);
+            }
             yield return new RestoreStep(action, Show(entry), entry, problem);
         }
     }
@@ -59,6 +67,14 @@ internal sealed class TreePreview : IDisposable
         while (_above.Count > 0)
         {
             Leave();
+        }
+    }
+
+    private void WarnOfSpecial(ListingEntry entry)
+    {
+        foreach (string sentence in SpecialRights.LeftOut(entry, Show(entry)))
+        {
+            _tally.Warn(sentence);
         }
     }
 
@@ -106,6 +122,12 @@ internal sealed class TreePreview : IDisposable
     private RestoreAction Leaf(ListingEntry entry, int? parent, byte[] name, out string problem)
     {
         problem = "";
+        if (SpecialRights.IsDevice(entry) && !_preserveSpecial)
+        {
+            problem = SpecialRights.DeviceLeftOut(Show(entry));
+            _tally.Missing(problem);
+            return RestoreAction.Skip;
+        }
         bool exists = Exists(entry, parent, name, out FileStatus status);
         bool isFurtherName = entry.LinkId.Length > 0 && _links.Contains(entry.LinkId);
         if (exists && status.IsDirectory)

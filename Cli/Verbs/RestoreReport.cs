@@ -15,15 +15,7 @@ internal static class RestoreReport
             $"{Headline(outcome.Incomplete)}: {run} restored: {Units.Count(outcome.Files, "file")}, "
             + $"{Units.Bytes(outcome.Bytes)}, {outcome.Entries} entries in all");
         WriteTargets(outcome.Targets, outcome.Incomplete, outcome.Unmatched, output);
-        const int shown = 10;
-        foreach (string warning in outcome.Warnings.Take(shown))
-        {
-            output.WriteLine($"  warning: {Units.Printable(warning)}");
-        }
-        if (outcome.Warnings.Length > shown)
-        {
-            output.WriteLine($"  and {outcome.Warnings.Length - shown} more warnings");
-        }
+        WriteWarnings(outcome.Warnings, output);
     }
 
     internal static void Write(RunId run, PreviewOutcome outcome, TextWriter output)
@@ -32,6 +24,7 @@ internal static class RestoreReport
             $"{Headline(outcome.Incomplete)}: dry run of {run}, nothing was written: {outcome.Created} to create, "
             + $"{outcome.Rewritten} to rewrite, {outcome.Same} the same, {Units.Bytes(outcome.Bytes)} to write");
         WriteTargets(outcome.Targets, outcome.Incomplete, outcome.Unmatched, output);
+        WriteWarnings(outcome.Warnings, output);
         if (outcome.LeftOut > 0)
         {
             output.WriteLine(
@@ -72,6 +65,7 @@ internal static class RestoreReport
             WriteTexts(json, "targets", outcome.Targets);
             WriteTexts(json, "incomplete", outcome.Incomplete);
             WriteTexts(json, "unmatched", outcome.Unmatched);
+            WriteTexts(json, "warnings", outcome.Warnings);
         });
     }
 
@@ -84,6 +78,7 @@ internal static class RestoreReport
             RestoreAction.Rewrite => "rewrite",
             RestoreAction.Same => "same   ",
             RestoreAction.LeaveOut => "damaged",
+            RestoreAction.Skip => "skip   ",
             _ => throw new ArgumentOutOfRangeException(nameof(step)),
         };
         string why = step.Problem.Length > 0 ? $" ({Units.Printable(step.Problem)})" : "";
@@ -108,6 +103,19 @@ internal static class RestoreReport
         foreach (string missing in incomplete)
         {
             output.WriteLine($"  missing: {Units.Printable(missing)}");
+        }
+    }
+
+    private static void WriteWarnings(ImmutableArray<string> warnings, TextWriter output)
+    {
+        const int shown = 10;
+        foreach (string warning in warnings.Take(shown))
+        {
+            output.WriteLine($"  warning: {Units.Printable(warning)}");
+        }
+        if (warnings.Length > shown)
+        {
+            output.WriteLine($"  and {warnings.Length - shown} more warnings");
         }
     }
 

@@ -44,8 +44,13 @@ internal static class RestoreVerb
         {
             Description = "Entries may exist; only what differs is rewritten, nothing is removed",
         };
+        Option<bool> special = new("--preserve-special")
+        {
+            Description = "As root: keep setuid and setgid bits of files, file capabilities, and device nodes, which are "
+                + "left out and named without it",
+        };
         Option<bool> dryRun = new("--dry-run") { Description = "Print what would be written, and write nothing" };
-        Verb command = new("restore", Description) { where, to, participant, path, overwrite, dryRun };
+        Verb command = new("restore", Description) { where, to, participant, path, overwrite, special, dryRun };
         CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithConfig();
         command.SetAction(async (parsed, _) =>
         {
@@ -59,6 +64,7 @@ internal static class RestoreVerb
                 Participants = [.. parsed.GetValue(participant) ?? []],
                 Paths = [.. parsed.GetValue(path) ?? []],
                 Overwrite = parsed.GetValue(overwrite),
+                PreserveSpecial = parsed.GetValue(special),
             };
             return parsed.GetValue(dryRun)
                 ? await PreviewAsync(run, request, options, parsed, context)

@@ -68,7 +68,7 @@ public sealed class EntryRoundTripTests
     private static void Restore(Engine engine, BackupRun run, string target, bool overwrite)
     {
         RestoreOutcome outcome = new RunRestorer(engine.Store, TimeProvider.System).Restore(
-            new RestoreRequest { Run = run.Id, TargetDirectory = target, Overwrite = overwrite },
+            new RestoreRequest { Run = run.Id, TargetDirectory = target, Overwrite = overwrite, PreserveSpecial = true },
             new ProgressCell(0), CancellationToken.None);
         Assert.IsEmpty(outcome.Warnings, string.Join('\n', outcome.Warnings));
     }

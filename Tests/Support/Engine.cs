@@ -46,7 +46,7 @@ internal sealed class Engine : IDisposable
         return run;
     }
 
-    /// <summary>Restores a run and returns the directory.</summary>
+    /// <summary>Restores a run with all that it holds and returns the directory.</summary>
     public string Restore(BackupRun run, string name, params string[] participants)
     {
         string target = _directory[name];
@@ -56,6 +56,7 @@ internal sealed class Engine : IDisposable
                 Run = run.Id,
                 TargetDirectory = target,
                 Participants = [.. participants],
+                PreserveSpecial = true,
             },
             new ProgressCell(0),
             CancellationToken.None);
