@@ -50,6 +50,9 @@ public static class ExitCodes
     public static ExitCode Of(BackupFault fault) => fault switch
     {
         BackupFault.RunNotFound => ExitCode.NotFound,
+        BackupFault.RestoreNotFound => ExitCode.NotFound,
+        BackupFault.MaintenanceRequired => ExitCode.Denied,
+        BackupFault.SafetyRunFailed => ExitCode.Failed,
         BackupFault.ParticipantUnknown => ExitCode.NotFound,
         BackupFault.NothingMatches => ExitCode.NotFound,
         BackupFault.StoreBusy => ExitCode.Busy,

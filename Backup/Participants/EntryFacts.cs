@@ -43,7 +43,8 @@ internal static class EntryFacts
     /// <summary>Whether what is there now is what an entry describes, as far as its content goes: the owner and mode, and
     /// how many names it has, may have changed.</summary>
     internal static bool IsWhatWasCaptured(ListingEntry captured, FileStatus now) =>
-        captured.Type == TypeOf(now)
+        now.Kind != FileKind.Socket
+        && captured.Type == TypeOf(now)
         && captured.Inode == now.Inode
         && captured.Mtime == Mtime(now)
         && (!now.IsRegular || captured.Size == now.Size);

@@ -67,6 +67,25 @@ internal sealed class ExistingEntries
         }
     }
 
+    /// <summary>Whether a file has the content that would be written, whatever other names it has.</summary>
+    internal bool HasSameContent(ListingEntry entry, int parent, byte[] name, string display)
+    {
+        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
+        if (file < 0)
+        {
+            return false;
+        }
+        try
+        {
+            FileStatus status = Posix.Status(file, display);
+            return status.IsRegular && status.Size == entry.Size && HasContent(file, entry, display);
+        }
+        finally
+        {
+            _ = Libc.Close(file);
+        }
+    }
+
     private bool HasContent(int file, ListingEntry entry, string display)
     {
         long position = 0;

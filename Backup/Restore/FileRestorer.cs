@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Security.Cryptography;
 using Backupd.Backup.Native;
@@ -27,6 +28,7 @@ internal sealed partial class FileRestorer : IDisposable
 {
     private const string TemporaryStart = ".backupd-";
     private const int TemporaryDigits = 16;
+    private static readonly SearchValues<byte> HexDigits = SearchValues.Create("0123456789abcdef"u8);
 
     private readonly RestoreSetting _setting;
     private readonly ContentReader _content;
@@ -106,7 +108,7 @@ internal sealed partial class FileRestorer : IDisposable
         int end = TemporaryStart.Length + TemporaryDigits;
         return name.Length > end + 1
             && name.StartsWith(".backupd-"u8)
-            && !name[TemporaryStart.Length..end].ContainsAnyExcept("0123456789abcdef"u8)
+            && !name[TemporaryStart.Length..end].ContainsAnyExcept(HexDigits)
             && name[end] == '-'
             && !name[(end + 1)..].ContainsAnyExceptInRange((byte)'0', (byte)'9');
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
@@ -26,6 +27,10 @@ internal sealed record InPlacePlan
 
     /// <summary>The run, or the safety run, that is given back.</summary>
     internal required BackupRun Source { get; init; }
+
+    /// <summary>Whether entries get their <see cref="SpecialRights"/>. An undo brings back what was there on this machine,
+    /// with all that it had.</summary>
+    internal bool PreserveSpecial => Request.PreserveSpecial || (IsUndo(Source) && Libc.GetEffectiveUserId() == 0);
 
     /// <summary>By name, ordinal.</summary>
     internal required ImmutableArray<InPlaceItem> Items { get; init; }
@@ -75,10 +80,12 @@ internal sealed record InPlacePlan
         };
     }
 
+    private static bool IsUndo(BackupRun source) => source.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal);
+
     // What an undo removes is what the restore has made, and only the run that was restored knows that.
     private static BackupRun? Undone(RunCatalog catalog, RestoreCatalog restores, BackupRun source)
     {
-        if (!source.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal))
+        if (!IsUndo(source))
         {
             return null;
         }
@@ -109,6 +116,12 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
 
     /// <summary>What is there now, as the safety run has captured it; null when nothing is, and in a dry run.</summary>
     internal ArtifactFile? Present { get; init; }
+
+    /// <summary>The part of a tree that is looked at, because nothing else is restored; null for all of it.</summary>
+    internal SelectedPaths? Only { get; init; }
+
+    /// <summary>Entries and content bytes to be given back.</summary>
+    internal (long Bytes, long Entries) Work { get; init; }
 
     /// <summary>What <see cref="Patterns"/> choose; null for everything.</summary>
     internal RestoreSelection? Selection() =>

@@ -1,7 +1,5 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using Backupd.Backup.Native;
-using Backupd.Backup.Participants;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Restore;
@@ -98,6 +96,13 @@ internal sealed class InPlaceTree : IDisposable
 
     private void Take(InPlaceStep step)
     {
+        if (step.Path.Length > 0 && (_path.Count == 0 || NameOf(step.Path).Length == 0))
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged,
+                $"the listing holds an entry that cannot be restored, {Posix.Display(step.Path)}: the directory that holds it "
+                + "is not a directory of the listing");
+        }
         RestoreChangeKind? kind = _rules.Decide(step);
         if (step.Wanted is { Type: EntryType.Directory } directory)
         {
@@ -187,6 +192,11 @@ internal sealed class InPlaceTree : IDisposable
             }
             _setting.Changes!.Add(kind, display);
             _advance(0, wanted.Size);
+            return;
+        }
+        if (SpecialRights.IsDevice(wanted) && !_setting.Metadata.PreservesSpecial)
+        {
+            _setting.Tally.Missing(SpecialRights.DeviceLeftOut(display));
             return;
         }
         PendingFile file = new(wanted, Open(Top()!), NameOf(wanted.Path), display) { Present = present };
@@ -396,5 +406,9 @@ internal sealed class InPlaceTree : IDisposable
             : Posix.Terminated(name);
     }
 
-    private string Show(byte[] path) => path.Length == 0 ? _target.Root : $"{_target.Root}/{Encoding.UTF8.GetString(path)}";
+    /// <summary>The whole path of an entry, for people.</summary>
+    internal static string Show(string root, byte[] path) =>
+        path.Length == 0 ? root : $"{root.TrimEnd('/')}/{Encoding.UTF8.GetString(path)}";
+
+    private string Show(byte[] path) => Show(_target.Root, path);
 }

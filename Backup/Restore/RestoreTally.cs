@@ -94,6 +94,23 @@ internal sealed class RestoreTally
         }
     }
 
+    /// <summary>What became of a participant that was restored in place.</summary>
+    internal RestoreFigures Figures(ChangeList changes, string target)
+    {
+        RestoreFigures figures = changes.Figures();
+        lock (_lock)
+        {
+            return figures with
+            {
+                Target = target,
+                BytesWritten = Bytes,
+                Failed = _missingCount + _damaged,
+                Problems = _damaged > 0 ? [_firstDamage, .. _missing] : [.. _missing],
+                Warnings = [.. _warnings],
+            };
+        }
+    }
+
     internal void ThrowIfDamaged()
     {
         lock (_lock)

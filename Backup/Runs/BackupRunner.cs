@@ -16,9 +16,12 @@ internal sealed record RunPlan(
     BackupRun Run,
     ImmutableArray<ParticipantDefinition> Participants)
 {
-    /// <summary>It is the safety run of a restore: it is completed or nothing, and what it leaves when it fails is of no
-    /// use to anybody.</summary>
-    internal bool IsSafety { get; init; }
+    /// <summary>For the safety run of a restore, the participants that are not there, each with a result that says so; null for
+    /// every other run. A safety run is completed or nothing, and what it leaves when it fails is of no use to anybody.
+    /// </summary>
+    internal ImmutableArray<ParticipantResult>? Safety { get; init; }
+
+    internal bool IsSafety => Safety is not null;
 }
 
 /// <summary>
@@ -174,7 +177,7 @@ internal sealed partial class BackupRunner
             Path = place,
             FinishedAtUnix = Now(),
             ErrorSummary = summary,
-            Participants = results.ToImmutable(),
+            Participants = [.. results.Concat(_plan.Safety ?? []).OrderBy(p => p.Name, StringComparer.Ordinal)],
             Durations = _clock.Read(),
         };
         directory.RemoveWorkingFiles(keepChunks: false);

@@ -125,7 +125,7 @@ public sealed partial class BackupSupervisor : IDisposable
             {
                 active.Run = plan.Run.Id;
             }
-            ProgressTracker progress = new(Progress, plan.Run, participants, _time);
+            ProgressTracker progress = new(Progress.Publish, plan.Run, participants, _time);
             progress.Tick();
             Thread thread = new(() => Run(active, plan, progress)) { Name = "backup" };
             thread.Start();
@@ -193,7 +193,7 @@ public sealed partial class BackupSupervisor : IDisposable
         {
             // Free for the next operation first, then the ending: a client that sees it may start the next run at once.
             Release(active);
-            progress.PublishEnding(run);
+            progress.PublishEnding(run, Progress);
         }
         RunEnded?.Invoke(end);
         active.Complete(run);

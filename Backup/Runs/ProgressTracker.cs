@@ -19,7 +19,7 @@ internal sealed class ProgressTracker
     private const double BackupShare = 0.85;
     private const double ValidateShare = 0.14;
 
-    private readonly ProgressCell _cell;
+    private readonly Action<ProgressSnapshot> _publish;
     private readonly TimeProvider _time;
     private readonly ParticipantState[] _participants;
     private readonly Throughput _throughput;
@@ -30,10 +30,14 @@ internal sealed class ProgressTracker
     private double _validated;
     private bool _finalizing;
 
+    /// <param name="publish">Given each snapshot.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="participants">In the order in which they run.</param>
+    /// <param name="time">The clock.</param>
     internal ProgressTracker(
-        ProgressCell cell, BackupRun run, IEnumerable<ParticipantDefinition> participants, TimeProvider time)
+        Action<ProgressSnapshot> publish, BackupRun run, IEnumerable<ParticipantDefinition> participants, TimeProvider time)
     {
-        _cell = cell;
+        _publish = publish;
         _time = time;
         _throughput = new Throughput(time);
         _participants = [.. participants.Select(p => new ParticipantState(p.Name))];
@@ -50,9 +54,6 @@ internal sealed class ProgressTracker
             StartedAtUnix = run.StartedAtUnix,
         };
     }
-
-    /// <summary>Takes the snapshots in place of the cell, when the run is a part of something larger; null for the cell.</summary>
-    internal Action<ProgressSnapshot>? Taker { get; init; }
 
     /// <summary>Counters that the chunk pipeline keeps; read at each publish.</summary>
     internal Func<(long BytesNew, long BytesStored)> Stored { get; set; } = () => (0, 0);
@@ -162,7 +163,7 @@ internal sealed class ProgressTracker
     internal void Tick() => PublishIfDue();
 
     /// <summary>Publishes the end of the run.</summary>
-    internal void PublishEnding(BackupRun run)
+    internal void PublishEnding(BackupRun run, ProgressCell cell)
     {
         bool good = run.Status is RunStatus.Completed or RunStatus.Partial;
         Refresh();
@@ -178,7 +179,7 @@ internal sealed class ProgressTracker
             BytesPerSecond = null,
             EtaSeconds = null,
         };
-        _cell.PublishEnding(ending, good ? ProgressSnapshot.Idle(ending.UpdatedAtUnix) : ending);
+        cell.PublishEnding(ending, good ? ProgressSnapshot.Idle(ending.UpdatedAtUnix) : ending);
     }
 
     private void PublishIfDue()
@@ -193,7 +194,7 @@ internal sealed class ProgressTracker
     {
         Refresh();
         _publishedAt = _time.GetTimestamp();
-        (Taker ?? _cell.Publish)(_snapshot);
+        _publish(_snapshot);
     }
 
     private void Refresh()

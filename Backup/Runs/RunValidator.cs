@@ -34,6 +34,11 @@ internal sealed class RunValidator
         _cancellation = cancellation;
     }
 
+    /// <summary>Limits what is validated to a part of each listing; all of it, when nothing is set. Databases are checked
+    /// whole or not at all.</summary>
+    internal Func<ArtifactFile, ListingReader, IEnumerable<ListingEntry>> Choose { get; init; } =
+        static (_, listing) => listing.Entries();
+
     /// <summary>Validates the named participants' artifacts.</summary>
     /// <exception cref="BackupException">RunDamaged; the detail names the first damaged artifact and their number.</exception>
     internal void Validate(BackupRun run, IReadOnlyList<ParticipantResult> participants)
@@ -204,7 +209,7 @@ internal sealed class RunValidator
     {
         Dictionary<ChunkId, ChunkUse> uses = [];
         using ListingReader reader = new(_catalog.Store, artifact, cold: !_quick);
-        foreach (ListingEntry entry in reader.Entries())
+        foreach (ListingEntry entry in Choose(artifact, reader))
         {
             long size = 0;
             foreach (Segment segment in entry.Segments)

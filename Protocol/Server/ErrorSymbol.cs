@@ -27,6 +27,9 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>There is no such run.</summary>
     public static readonly ErrorSymbol RunNotFound = new("BACKUP_RUN_NOT_FOUND", 404);
 
+    /// <summary>There is no such restore.</summary>
+    public static readonly ErrorSymbol RestoreNotFound = new("RESTORE_RUN_NOT_FOUND", 404);
+
     /// <summary>An operation is active.</summary>
     public static readonly ErrorSymbol RunActive = new("BACKUP_RUN_ACTIVE", 409);
 
@@ -41,6 +44,12 @@ public sealed record ErrorSymbol(string Name, int Status)
 
     /// <summary>Stored data is damaged.</summary>
     public static readonly ErrorSymbol RunInvalid = new("BACKUP_RUN_INVALID", 409);
+
+    /// <summary>A restore in place needs maintenance mode, or force.</summary>
+    public static readonly ErrorSymbol MaintenanceRequired = new("RESTORE_REQUIRES_MAINTENANCE", 409);
+
+    /// <summary>The present state could not be captured, so nothing was restored.</summary>
+    public static readonly ErrorSymbol SafetyFailed = new("SAFETY_SNAPSHOT_FAILED", 409);
 
     /// <summary>A line is longer than allowed; the connection is closed.</summary>
     public static readonly ErrorSymbol MessageTooLarge = new("MESSAGE_TOO_LARGE", 413);
@@ -66,15 +75,18 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>All of them, as docs/protocol.md lists them.</summary>
     public static IReadOnlyList<ErrorSymbol> All { get; } =
     [
-        InvalidData, InvalidJson, Unauthorized, Permissions, InvalidMethod, RunNotFound, RunActive, NotRunning,
-        DeleteFailed, NotRestorable, RunInvalid, MessageTooLarge, TooFrequent, Internal, RunFailed, RunCancelled,
-        RunTimeout, Shutdown,
+        InvalidData, InvalidJson, Unauthorized, Permissions, InvalidMethod, RunNotFound, RestoreNotFound, RunActive,
+        NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed, MessageTooLarge, TooFrequent,
+        Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
     ];
 
     /// <summary>What a refusal of the engine is called on the wire.</summary>
     public static ErrorSymbol Of(BackupFault fault) => fault switch
     {
         BackupFault.RunNotFound => RunNotFound,
+        BackupFault.RestoreNotFound => RestoreNotFound,
+        BackupFault.MaintenanceRequired => MaintenanceRequired,
+        BackupFault.SafetyRunFailed => SafetyFailed,
         BackupFault.StoreBusy => RunActive,
         BackupFault.RunNotRestorable => NotRestorable,
         BackupFault.RunDamaged => RunInvalid,

@@ -1,0 +1,77 @@
+using Backupd.Backup.Native;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Restore;
+
+/// <summary>What is in a live tree, for a dry run of a restore in place. Reads only what cannot be told without. One
+/// thread.</summary>
+internal sealed class PresentTree : IDisposable
+{
+    private readonly DirectoryParticipant _directory;
+    private readonly InPlaceContext _context;
+    private readonly DirectoryWalker? _walker;
+    private readonly ContentReader _content;
+    private readonly ExistingEntries _existing;
+    private WalkEntry _current;
+
+    /// <param name="directory">The tree.</param>
+    /// <param name="context">Of the restore.</param>
+    /// <param name="only">The part of it that is looked at; null for all.</param>
+    internal PresentTree(DirectoryParticipant directory, InPlaceContext context, SelectedPaths? only)
+    {
+        _directory = directory;
+        _context = context;
+        _content = new ContentReader(context.Store);
+        _existing = new ExistingEntries(_content, metadata: null, new RestoreTally(), context.Cancellation);
+        if (Directory.Exists(directory.Root))
+        {
+            WalkRules rules = ParticipantBackup.RulesOf(directory with { Only = only }, context.Store);
+            _walker = new DirectoryWalker(directory.Root, rules, new WalkCounts());
+        }
+    }
+
+    /// <summary>The entries in path order.</summary>
+    internal IEnumerable<ListingEntry> Entries()
+    {
+        ulong device = 0;
+        while (_walker?.Next(out _current) == true)
+        {
+            device = _current.Path.Length == 0 ? _current.Status.Device : device;
+            yield return EntryFacts.Entry(_current.Path, _current.Status, _context.Time.GetUtcNow()) with
+            {
+                LinkId = EntryFacts.LinkId(_current.Status, device),
+                Target = _current.Status.Kind == FileKind.Symlink ? Posix.ReadLink(_current.Parent, _current.Name) : [],
+                Xattrs = ReadXattrs(),
+            };
+        }
+    }
+
+    /// <summary>Whether the file that was returned last holds what is wanted.</summary>
+    internal bool HasSameContent(ListingEntry wanted, ListingEntry present) =>
+        EntryFacts.IsUnchanged(wanted, _current.Status)
+        || _existing.HasSameContent(
+            wanted, _current.Parent, _current.Name, InPlaceTree.Show(_directory.Root, present.Path));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _walker?.Dispose();
+        _content.Dispose();
+    }
+
+    private System.Collections.Immutable.ImmutableArray<Xattr> ReadXattrs()
+    {
+        try
+        {
+            return Xattrs.Read(
+                _current.File >= 0 ? XattrPlace.Open(_current.File) : XattrPlace.Named(_current.Parent, _current.Name),
+                InPlaceTree.Show(_directory.Root, _current.Path));
+        }
+        catch (PosixException)
+        {
+            // A dry run then tells a change that the restore would find to be none.
+            return [];
+        }
+    }
+}
