@@ -3,7 +3,6 @@ using System.Text.Json;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
-using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Server;
@@ -79,7 +78,8 @@ public sealed class RestoreProgressTests
         await using TestServer server = stage.Serve(source);
         string run = (await server.Engine.RunOk()).Id.ToString();
         source.Write("t/file", "mine");
-        using TestClient starter = await server.ConnectAsync();
+        // Tokens would end with the timeout.
+        using TestClient starter = await server.ConnectLocalAsync();
         using TestClient other = await server.ConnectLocalAsync();
         stage.Hold(phase);
         Task<JsonElement> replying = starter.CallJsonAsync("StartRestoreRun", Forced(run));
