@@ -101,8 +101,10 @@ public sealed class RestoreCatalog
 
     /// <summary>Records that say "running" while nobody holds the store are of restores that were cut off: they say so from
     /// now on. Needs the store's exclusive lock.</summary>
-    internal void EndInterrupted(TimeProvider time)
+    /// <returns>Their ids, newest first.</returns>
+    internal ImmutableArray<RunId> EndInterrupted(TimeProvider time)
     {
+        ImmutableArray<RunId>.Builder ended = ImmutableArray.CreateBuilder<RunId>();
         foreach (RunId id in Ids())
         {
             RestoreRun restore;
@@ -131,8 +133,10 @@ public sealed class RestoreCatalog
                         ? p
                         : p with { Status = ParticipantStatus.Failed, Error = p.Error.Length > 0 ? p.Error : "interrupted" })],
                 });
+                ended.Add(id);
             }
         }
+        return ended.ToImmutable();
     }
 
     /// <summary>Writes a record durably, in place of the one before it.</summary>

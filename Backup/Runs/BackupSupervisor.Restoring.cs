@@ -95,6 +95,8 @@ public sealed partial class BackupSupervisor
         ActiveOperation active, InPlacePlan plan, RestoreProgress progress, TaskCompletionSource<RestoreEnd> completion)
     {
         RestoreEnd end = new RestoreRunner(plan, progress, () => active.IsTimedOut, active.Stop).Run();
+        // As after a run: what it has allocated goes back to the system.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         lock (_turn)
         {
             Release(active);

@@ -79,10 +79,16 @@ public sealed partial class BackupSupervisor : IDisposable
     /// holds the store.</summary>
     /// <returns>The interrupted runs.</returns>
     /// <exception cref="BackupException">Io.</exception>
-    public ImmutableArray<RunId> Recover()
+    public ImmutableArray<RunId> Recover() => Recover(out _);
+
+    /// <summary>The same, and says in the records of restores that were cut off that they were.</summary>
+    /// <param name="restores">The interrupted restores.</param>
+    /// <exception cref="BackupException">Io.</exception>
+    public ImmutableArray<RunId> Recover(out ImmutableArray<RunId> restores)
     {
         using StoreLock? held = StoreLock.TryExclusive(Store);
-        return held is null ? [] : OnDisk(CleanUp);
+        (ImmutableArray<RunId> runs, restores) = held is null ? ([], []) : OnDisk(CleanUp);
+        return runs;
     }
 
     /// <summary>The runs that somebody has pinned. Disk.</summary>
@@ -246,15 +252,15 @@ public sealed partial class BackupSupervisor : IDisposable
         return new RunPlan(Store, Catalog, settings, _time, run, participants);
     }
 
-    private ImmutableArray<RunId> CleanUp()
+    private (ImmutableArray<RunId> Runs, ImmutableArray<RunId> Restores) CleanUp()
     {
         Leftovers leftovers = new(Store, _time);
-        ImmutableArray<RunId> interrupted = leftovers.MoveInterrupted();
-        Restores.EndInterrupted(_time);
+        ImmutableArray<RunId> runs = leftovers.MoveInterrupted();
+        ImmutableArray<RunId> restores = Restores.EndInterrupted(_time);
         leftovers.DropOldFailures();
         new OldRestores(Store, leftovers, _time).Drop(Settings.KeepPreRestore);
         leftovers.EmptyTrash(now: false, CancellationToken.None);
-        return interrupted;
+        return (runs, restores);
     }
 
     private static T OnDisk<T>(Func<T> work)

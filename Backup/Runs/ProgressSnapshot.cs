@@ -14,6 +14,9 @@ public sealed record ProgressSnapshot
     /// <summary>The run's id; "" when idle.</summary>
     public string RunId { get; init; } = "";
 
+    /// <summary>Whether the id is that of a restore in place.</summary>
+    public bool IsRestore { get; init; }
+
     /// <summary>Full or scoped.</summary>
     public RunType Type { get; init; } = RunType.Full;
 

@@ -50,6 +50,7 @@ internal sealed class RestoreProgress
         {
             Active = true,
             RunId = restore.Id.ToString(),
+            IsRestore = true,
             Type = restore.RequestedParticipants.IsEmpty ? RunType.Full : RunType.Scoped,
             Status = RunStatus.Running,
             Phase = RunPhase.Validate,

@@ -43,6 +43,7 @@ public static class ConfigurationKeys
         new("", "participants", "", "what is backed up, by name"),
         new("", "schedules", "[]", "when backups begin by themselves"),
         new("", "keep", "everything", "which runs stay after a successful full run"),
+        new("", "keepPreRestore", "30d", "how long a restore in place can be undone"),
         new("", "timeout", "6h", "the longest that a run may take"),
         new("", "validate", "new", "\"new\" reads new chunks back; \"cold\" from the disk and not the page cache"),
         new("", "grace", "20s", "how long SIGTERM waits for a run before it is cancelled; \"0s\" does not wait"),
@@ -81,9 +82,11 @@ public static class ConfigurationKeys
         new(Participant, "oneFileSystem", "true", "directory: do not enter mount points"),
         new(Participant, "unreadable", "fail", "directory: \"fail\" or \"warn\" about entries that cannot be read"),
         new(Participant, "allowEmpty", "false", "directory: nothing in it is no failure"),
+        new(Participant, "restoreDelete", "false", "directory: a restore in place removes what the backup does not have"),
         new(Participant, "user", "the daemon's", "command: the account that it runs as"),
         new(Participant, "timeout", "1h", "command: the longest that it may take"),
         new(Participant, "minBytes", "1", "command: less output is a failure"),
+        new(Participant, "restoreCommand", "none", "command: program and arguments that take back on their input what was backed up"),
     ];
 
     /// <summary>Whether a section has a key.</summary>

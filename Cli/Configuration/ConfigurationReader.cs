@@ -51,6 +51,7 @@ public static class ConfigurationReader
                 "participants" => configuration with { Participants = ReadParticipants(ref tokens) },
                 "schedules" => configuration with { Schedules = ReadSchedules(ref tokens, wanted) },
                 "keep" => configuration with { Keep = KeepSection.Read(ref tokens) },
+                "keepPreRestore" => configuration with { KeepPreRestore = tokens.Duration() },
                 "timeout" => configuration with { Timeout = tokens.Duration(LongestTimeout) },
                 "validate" => configuration with { ValidateCold = tokens.IsSecond("new", "cold") },
                 "grace" => configuration with { Grace = tokens.DurationUpTo(LongestGrace) },

@@ -51,7 +51,8 @@ internal static class ConfigurationTemplate
               // otherwise), the run fails.
               "participants": {
                 {{participant}}
-                // A directory tree; patterns as in .gitignore.
+                // A directory tree; patterns as in .gitignore. "restoreDelete": true lets a restore in place remove what the
+                // backup does not have.
                 // "www": { "directory": "/var/www", "exclude": ["cache/", "*.log"], "unreadable": "warn" },
                 // One file.
                 // "hosts": { "file": "/etc/hosts" },
@@ -59,6 +60,8 @@ internal static class ConfigurationTemplate
                 // "app": { "sqlite": "/srv/app/app.db" },
                 // What a program prints; no shell is involved.
                 // "pg": { "command": ["pg_dump", "-Fc", "shop"], "user": "postgres", "timeout": "30m", "critical": false },
+                // The same with a way back into place: what a program reads on its standard input.
+                // "crm": { "command": ["pg_dump", "-Fc", "crm"], "restoreCommand": ["pg_restore", "-c", "-d", "crm"] },
                 // Programs before and after.
                 // "wiki": { "directory": "/srv/wiki", "before": ["/usr/local/bin/freeze"], "after": ["/usr/local/bin/thaw"] },
               },
@@ -72,6 +75,9 @@ internal static class ConfigurationTemplate
 
               // What stays after a successful run. The last good run always does, and so do pinned ones.
               "keep": { "last": 3, "daily": 7, "weekly": 4, "monthly": 6 },
+
+              // How long a restore in place can be undone.
+              "keepPreRestore": "30d",
 
               // A run that takes longer ends.
               "timeout": "6h",

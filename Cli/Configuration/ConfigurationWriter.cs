@@ -47,6 +47,7 @@ public static class ConfigurationWriter
             }
             json.WriteEndArray();
             WriteKeep(json, configuration.Keep);
+            json.WriteString("keepPreRestore", Durations.Format(configuration.KeepPreRestore));
             json.WriteString("timeout", Durations.Format(configuration.Timeout));
             json.WriteString("validate", configuration.ValidateCold ? "cold" : "new");
             json.WriteString("grace", Durations.Format(configuration.Grace));
@@ -92,6 +93,7 @@ public static class ConfigurationWriter
                 json.WriteBoolean("oneFileSystem", directory.OneFileSystem);
                 json.WriteString("unreadable", directory.UnreadableIsWarning ? "warn" : "fail");
                 json.WriteBoolean("allowEmpty", directory.AllowEmpty);
+                json.WriteBoolean("restoreDelete", directory.RestoreDeletes);
                 break;
             case FileParticipant file:
                 json.WriteString("file", file.Path);
@@ -104,19 +106,22 @@ public static class ConfigurationWriter
                 json.WriteString("user", command.User);
                 json.WriteString("timeout", Durations.Format(command.Timeout));
                 json.WriteNumber("minBytes", command.MinBytes);
+                WriteProgram(json, "restoreCommand", command.RestoreArgv);
                 break;
             default:
                 throw new InvalidOperationException($"a {participant.Kind} is not written");
         }
         json.WriteBoolean("critical", participant.Critical);
-        // An empty array would be refused: it names no program.
-        if (!participant.Before.IsEmpty)
+        WriteProgram(json, "before", participant.Before);
+        WriteProgram(json, "after", participant.After);
+    }
+
+    // An empty array would be refused: it names no program.
+    private static void WriteProgram(Utf8JsonWriter json, string name, ImmutableArray<string> argv)
+    {
+        if (!argv.IsEmpty)
         {
-            WriteTexts(json, "before", participant.Before);
-        }
-        if (!participant.After.IsEmpty)
-        {
-            WriteTexts(json, "after", participant.After);
+            WriteTexts(json, name, argv);
         }
     }
 

@@ -56,6 +56,9 @@ public sealed record DaemonConfiguration
     /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
     public RetentionPolicy? Keep { get; init; }
 
+    /// <summary>How long a restore in place can be undone.</summary>
+    public TimeSpan KeepPreRestore { get; init; } = TimeSpan.FromDays(30);
+
     /// <summary>The longest that a run may take.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(6);
 

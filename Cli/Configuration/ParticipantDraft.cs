@@ -6,8 +6,8 @@ namespace Backupd.Cli.Configuration;
 /// <summary>A participant while its keys are read; they may come in any order.</summary>
 internal sealed class ParticipantDraft(string name)
 {
-    private static readonly string[] DirectoryKeys = ["exclude", "oneFileSystem", "unreadable", "allowEmpty"];
-    private static readonly string[] CommandKeys = ["user", "timeout", "minBytes"];
+    private static readonly string[] DirectoryKeys = ["exclude", "oneFileSystem", "unreadable", "allowEmpty", "restoreDelete"];
+    private static readonly string[] CommandKeys = ["user", "timeout", "minBytes", "restoreCommand"];
     private static readonly string[] Kinds = ["directory", "file", "sqlite", "command"];
 
     private readonly List<string> _keys = [];
@@ -25,6 +25,8 @@ internal sealed class ParticipantDraft(string name)
 
     internal bool AllowEmpty { get; set; }
 
+    internal bool RestoreDelete { get; set; }
+
     internal ImmutableArray<string> Before { get; set; } = [];
 
     internal ImmutableArray<string> After { get; set; } = [];
@@ -34,6 +36,8 @@ internal sealed class ParticipantDraft(string name)
     internal TimeSpan Timeout { get; set; } = TimeSpan.FromHours(1);
 
     internal long MinBytes { get; set; } = 1;
+
+    internal ImmutableArray<string> RestoreCommand { get; set; } = [];
 
     internal void SetKind(string kind, string path)
     {
@@ -77,6 +81,7 @@ internal sealed class ParticipantDraft(string name)
             OneFileSystem = OneFileSystem,
             UnreadableIsWarning = UnreadableIsWarning,
             AllowEmpty = AllowEmpty,
+            RestoreDeletes = RestoreDelete,
         },
         "file" => new FileParticipant(name, Critical, _path),
         "sqlite" => new SqliteParticipant(name, Critical, _path),
@@ -85,6 +90,7 @@ internal sealed class ParticipantDraft(string name)
             User = User,
             Timeout = Timeout,
             MinBytes = MinBytes,
+            RestoreArgv = RestoreCommand,
         },
         _ => null,
     };

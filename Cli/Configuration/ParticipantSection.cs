@@ -60,6 +60,9 @@ internal static class ParticipantSection
             case "allowEmpty":
                 draft.AllowEmpty = tokens.Flag();
                 break;
+            case "restoreDelete":
+                draft.RestoreDelete = tokens.Flag();
+                break;
             case "user":
                 draft.User = tokens.Text();
                 break;
@@ -68,6 +71,9 @@ internal static class ParticipantSection
                 break;
             case "minBytes":
                 draft.MinBytes = tokens.Number(0, long.MaxValue);
+                break;
+            case "restoreCommand":
+                draft.RestoreCommand = tokens.Texts("a program and its arguments", atLeast: 1);
                 break;
             default:
                 throw new InvalidOperationException($"the key {key} is in the table and not read");

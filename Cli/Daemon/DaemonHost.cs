@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backupd.Backup;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
@@ -29,6 +30,7 @@ internal sealed class DaemonHost(
             store, configuration.Participants, Settings(configuration), context.Time);
         EngineJournal journal = new(log);
         supervisor.RunEnded += journal.Tell;
+        supervisor.RestoreEnded += journal.Tell;
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
         ControlServerOptions options = Options(configuration, secret) with { NextRunAtUnix = () => scheduler.NextRunAtUnix };
         await using ControlServer server = new(options, supervisor, log, context.Time);
@@ -74,6 +76,7 @@ internal sealed class DaemonHost(
         ValidateCold = configuration.ValidateCold,
         IsBackground = true,
         Keep = configuration.Keep,
+        KeepPreRestore = configuration.KeepPreRestore,
         Version = context.Version,
     };
 
@@ -146,10 +149,15 @@ internal sealed class DaemonHost(
     {
         try
         {
-            foreach (RunId id in supervisor.Recover())
+            ImmutableArray<RunId> runs = supervisor.Recover(out ImmutableArray<RunId> restores);
+            foreach (RunId id in runs)
             {
                 log.Warning(
                     $"run {id} was interrupted; its record is in failed, earlier runs are untouched", id.ToString());
+            }
+            foreach (RunId id in restores)
+            {
+                log.Warning($"restore {id} was {supervisor.Restores.Get(id).ErrorSummary}", id.ToString());
             }
         }
         catch (BackupException e)

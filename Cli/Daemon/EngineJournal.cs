@@ -1,4 +1,5 @@
 using System.Globalization;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 using Backupd.Cli.Terminal;
@@ -13,7 +14,7 @@ internal sealed class EngineJournal(EventLog log)
     internal void Tell(RunEnd end)
     {
         string id = end.Run.Id.ToString();
-        TellEnd(end.Run, id);
+        Tell($"run {id} ended as {Word(end.Run.Status)}", end.Run.Status, end.Run.ErrorSummary, id);
         if (end.Pruned?.Runs.Count(v => !v.IsKept) is int removed and > 0)
         {
             log.Info($"after run {id} {Units.Count(removed, "older run")} went, as the configuration's keep says", id);
@@ -22,6 +23,15 @@ internal sealed class EngineJournal(EventLog log)
         {
             log.Warning($"after run {id} older runs stay that were to go: {end.PruneError}", id);
         }
+    }
+
+    /// <summary>Takes up the end of a restore in place, whoever started it and is still there.</summary>
+    internal void Tell(RestoreEnd end)
+    {
+        RestoreRun restore = end.Restore;
+        string id = restore.Id.ToString();
+        string what = restore.IsDryRun ? $"the dry run of restore {id}" : $"restore {id}";
+        Tell($"{what} of {restore.SourceRun} ended as {Word(restore.Status)}", restore.Status, restore.ErrorSummary, id);
     }
 
     /// <summary>Takes up what became of a schedule's moment.</summary>
@@ -45,16 +55,17 @@ internal sealed class EngineJournal(EventLog log)
         }
     }
 
-    private void TellEnd(BackupRun run, string id)
+    private static string Word(RunStatus status) => status.ToString().ToLowerInvariant();
+
+    private void Tell(string text, RunStatus status, string errorSummary, string id)
     {
-        string text = $"run {id} ended as {run.Status.ToString().ToLowerInvariant()}";
-        if (run.Status == RunStatus.Completed)
+        if (status == RunStatus.Completed)
         {
             log.Info(text, id);
         }
         else
         {
-            log.Warning($"{text}: {run.ErrorSummary}", id);
+            log.Warning($"{text}: {errorSummary}", id);
         }
     }
 }

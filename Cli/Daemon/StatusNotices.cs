@@ -33,18 +33,19 @@ internal sealed class StatusNotices(
         }
     }
 
-    /// <summary>The daemon in one line: the run that is on, or the last one and what comes next.</summary>
+    /// <summary>The daemon in one line: the run or restore that is on, or the last one and what comes next.</summary>
     internal static string Text(ProgressSnapshot snapshot, DaemonConfiguration configuration, TimeProvider time)
     {
+        string noun = snapshot.IsRestore ? "restore" : "run";
         if (snapshot.Active)
         {
             // A prune is no run.
-            string what = snapshot.RunId.Length > 0 ? $"run {snapshot.RunId}" : "store";
+            string what = snapshot.RunId.Length > 0 ? $"{noun} {snapshot.RunId}" : "store";
             string phase = snapshot.Phase.ToString().ToLowerInvariant();
             return string.Create(CultureInfo.InvariantCulture, $"{what}: {snapshot.OverallPercent} %, {phase}");
         }
         string last = snapshot.RunId.Length > 0
-            ? $"run {snapshot.RunId} ended as {snapshot.Status.ToString().ToLowerInvariant()}"
+            ? $"{noun} {snapshot.RunId} ended as {snapshot.Status.ToString().ToLowerInvariant()}"
             : Units.Count(configuration.Participants.Length, "participant");
         string next = configuration.NextRun(time) is DateTimeOffset slot
             ? $"next run {Moments.Day(slot, time.GetLocalNow())}"

@@ -19,6 +19,10 @@ public sealed record StopBackupServerReply(
 /// <param name="Rows">Runs, newest first; their participants are left out unless they were asked for.</param>
 public sealed record GetBackupRunsReply([property: JsonPropertyName("rows")] IReadOnlyList<RunObject> Rows);
 
+/// <summary>Reply to GetRestoreRuns.</summary>
+/// <param name="Rows">Restores, newest first; their participants are left out unless they were asked for.</param>
+public sealed record GetRestoreRunsReply([property: JsonPropertyName("rows")] IReadOnlyList<RestoreObject> Rows);
+
 /// <summary>Reply to DeleteBackupRun.</summary>
 public sealed record DeleteBackupRunReply(
     [property: JsonPropertyName("ok")] bool Ok,

@@ -15,4 +15,6 @@ namespace Backupd.Protocol.Contracts;
 [JsonSerializable(typeof(GetServerInfoReply))]
 [JsonSerializable(typeof(SetMaintenanceReply))]
 [JsonSerializable(typeof(PruneBackupRunsReply))]
+[JsonSerializable(typeof(RestoreObject))]
+[JsonSerializable(typeof(GetRestoreRunsReply))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -103,13 +103,13 @@ internal sealed partial class ClientSession
         try
         {
             WireCommand command = Check(request);
-            reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who);
+            reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who, _access.Role);
             order = OrderOf(command);
         }
         catch (RequestException e)
         {
             reply = ReplyWriter.Error(request, e);
-            order = e.RunId.Length > 0 ? ReplyOrder.AfterProgress : ReplyOrder.Any;
+            order = e.HadProgress ? ReplyOrder.AfterProgress : ReplyOrder.Any;
         }
         catch (Exception e)
         {
@@ -159,12 +159,13 @@ internal sealed partial class ClientSession
 
     private static ReplyOrder OrderOf(WireCommand command) => command switch
     {
-        WireCommand.StartFullBackup => ReplyOrder.AfterProgress,
+        WireCommand.StartFullBackup or WireCommand.StartRestoreRun => ReplyOrder.AfterProgress,
         WireCommand.Subscribe or WireCommand.SubscribeAll => ReplyOrder.BeginsSubscription,
         WireCommand.Unsubscribe or WireCommand.UnsubscribeAll => ReplyOrder.EndsSubscription,
         WireCommand.GetBackupProgress or WireCommand.StopBackupServer or WireCommand.GetBackupRuns or WireCommand.GetBackupRun
             or WireCommand.ValidateBackupRun or WireCommand.DeleteBackupRun or WireCommand.GetBackupParticipants
-            or WireCommand.GetServerInfo or WireCommand.PruneBackupRuns or WireCommand.SetMaintenance => ReplyOrder.Any,
+            or WireCommand.GetServerInfo or WireCommand.PruneBackupRuns or WireCommand.SetMaintenance
+            or WireCommand.GetRestoreRuns or WireCommand.GetRestoreRun => ReplyOrder.Any,
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backupd.Backup;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
 using Backupd.Protocol.Contracts;
 
@@ -12,6 +13,7 @@ namespace Backupd.Protocol.Server;
 internal sealed class CommandDispatcher
 {
     private readonly BackupSupervisor _supervisor;
+    private readonly RestoreCommands _restores;
     private readonly ProgressFeed _feed;
     private readonly EventLog _log;
     private readonly string _version;
@@ -25,6 +27,7 @@ internal sealed class CommandDispatcher
         TimeProvider time, CancellationToken stopping)
     {
         _supervisor = supervisor;
+        _restores = new RestoreCommands(supervisor, log);
         _feed = feed;
         _log = log;
         _version = version;
@@ -36,7 +39,8 @@ internal sealed class CommandDispatcher
 
     /// <summary>The reply to a request whose sender may use the command.</summary>
     /// <exception cref="RequestException">The request is refused.</exception>
-    internal async ValueTask<byte[]> DispatchAsync(WireCommand command, Request request, string who)
+    internal async ValueTask<byte[]> DispatchAsync(
+        WireCommand command, Request request, string who, SessionRole role)
     {
         try
         {
@@ -57,6 +61,9 @@ internal sealed class CommandDispatcher
                 WireCommand.GetServerInfo => ServerInfo(request),
                 WireCommand.PruneBackupRuns => await AtLengthAsync(() => Prune(request, who)),
                 WireCommand.SetMaintenance => await Task.Run(() => SetMaintenance(request, who)),
+                WireCommand.StartRestoreRun => await _restores.StartAsync(request, who, role),
+                WireCommand.GetRestoreRuns => await Task.Run(() => _restores.List(request)),
+                WireCommand.GetRestoreRun => await Task.Run(() => _restores.Get(request)),
                 _ => throw new ArgumentOutOfRangeException(nameof(command)),
             };
         }
@@ -249,7 +256,7 @@ internal sealed class CommandDispatcher
         IReadOnlyList<ParticipantRow> rows =
         [
             .. _supervisor.Participants.Select(p => new ParticipantRow(
-                p.Name, p.Critical, p.Kind, Restore: p is not Backup.Participants.CommandParticipant)),
+                p.Name, p.Critical, p.Kind, ParticipantRestore.IsPossible(p))),
         ];
         return ReplyWriter.Reply(
             request, new GetBackupParticipantsReply(rows), WireJson.Default.GetBackupParticipantsReply);

@@ -49,6 +49,15 @@ public enum WireCommand
 
     /// <summary>Switches maintenance mode.</summary>
     SetMaintenance,
+
+    /// <summary>Restores in place and answers when that has ended.</summary>
+    StartRestoreRun,
+
+    /// <summary>Lists restores.</summary>
+    GetRestoreRuns,
+
+    /// <summary>One restore.</summary>
+    GetRestoreRun,
 }
 
 /// <summary>Names of commands as clients write them, and who may use them.</summary>
@@ -75,6 +84,9 @@ public static class CommandTable
         ["Ping"] = WireCommand.GetServerInfo,
         ["PruneBackupRuns"] = WireCommand.PruneBackupRuns,
         ["SetMaintenance"] = WireCommand.SetMaintenance,
+        ["StartRestoreRun"] = WireCommand.StartRestoreRun,
+        ["GetRestoreRuns"] = WireCommand.GetRestoreRuns,
+        ["GetRestoreRun"] = WireCommand.GetRestoreRun,
     };
 
     private static readonly Dictionary<string, WireCommand>.AlternateLookup<ReadOnlySpan<char>> NamesBySpan =

@@ -49,6 +49,10 @@ internal static class ReplyWriter
         {
             writer.WriteString("run_id", error.RunId);
         }
+        if (error.RestoreId.Length > 0)
+        {
+            writer.WriteString("restore_id", error.RestoreId);
+        }
         writer.WriteEndObject();
         writer.Flush();
         return buffer.WrittenSpan.ToArray();

@@ -18,16 +18,16 @@ internal readonly ref struct RequestData
     }
 
     /// <summary>A run id that must be there.</summary>
-    internal RunId RunId(string member)
-    {
-        string text = Text(member) ?? throw Missing(member, "the id of a run");
-        return Backup.Runs.RunId.TryParse(text, out RunId id)
-            ? id
-            : throw Wrong(member, "a run id like 20260102-030405-000001");
-    }
+    internal RunId RunId(string member) => Id(member, "run");
 
     /// <summary>A run id that may be missing.</summary>
     internal RunId? OptionalRunId(string member) => Has(member) ? RunId(member) : null;
+
+    /// <summary>A restore id that must be there; restores count with the runs.</summary>
+    internal RunId RestoreId(string member) => Id(member, "restore");
+
+    /// <summary>A restore id that may be missing.</summary>
+    internal RunId? OptionalRestoreId(string member) => Has(member) ? RestoreId(member) : null;
 
     /// <summary>A list of strings; null when missing.</summary>
     internal ImmutableArray<string>? Texts(string member)
@@ -91,6 +91,14 @@ internal readonly ref struct RequestData
 
     /// <summary>Whether a member is there at all, whatever its value.</summary>
     internal bool Has(string member) => _data.TryGetProperty(member, out _);
+
+    private RunId Id(string member, string ofWhat)
+    {
+        string text = Text(member) ?? throw Missing(member, $"the id of a {ofWhat}");
+        return Backup.Runs.RunId.TryParse(text, out RunId id)
+            ? id
+            : throw Wrong(member, $"a {ofWhat} id like 20260102-030405-000001");
+    }
 
     private RequestException Missing(string member, string what) =>
         new(

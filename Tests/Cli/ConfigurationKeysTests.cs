@@ -16,6 +16,7 @@ public sealed class ConfigurationKeysTests
         ["participants"] = "{}",
         ["schedules"] = "[]",
         ["keep"] = "{ \"last\": 1 }",
+        ["keepPreRestore"] = "\"366d\"",
         ["timeout"] = "\"1h\"",
         ["validate"] = "\"cold\"",
         ["grace"] = "\"0s\"",
@@ -54,9 +55,11 @@ public sealed class ConfigurationKeysTests
         ["participants.NAME.oneFileSystem"] = "false",
         ["participants.NAME.unreadable"] = "\"warn\"",
         ["participants.NAME.allowEmpty"] = "true",
+        ["participants.NAME.restoreDelete"] = "true",
         ["participants.NAME.user"] = "\"nobody\"",
         ["participants.NAME.timeout"] = "\"366d\"",
         ["participants.NAME.minBytes"] = "0",
+        ["participants.NAME.restoreCommand"] = "[\"psql\", \"-q\"]",
     };
 
     public static IEnumerable<object[]> Keys => ConfigurationKeys.All.Select(k => new object[] { k.FullName });
@@ -129,8 +132,8 @@ public sealed class ConfigurationKeysTests
         (ConfigurationKeys.Schedule, "cron") => "",
         (ConfigurationKeys.Schedule, _) => "\"cron\": \"@daily\", ",
         (_, "directory" or "file" or "sqlite" or "command") => "",
-        (_, "exclude" or "oneFileSystem" or "unreadable" or "allowEmpty") => "\"directory\": \"/d\", ",
-        (_, "user" or "timeout" or "minBytes") => "\"command\": [\"ls\"], ",
+        (_, "exclude" or "oneFileSystem" or "unreadable" or "allowEmpty" or "restoreDelete") => "\"directory\": \"/d\", ",
+        (_, "user" or "timeout" or "minBytes" or "restoreCommand") => "\"command\": [\"ls\"], ",
         _ => "\"file\": \"/f\", ",
     };
 

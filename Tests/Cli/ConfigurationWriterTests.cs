@@ -117,6 +117,7 @@ public sealed class ConfigurationWriterTests
                 Last = random.Next(1, 9), Hourly = random.Next(9), Daily = random.Next(9), Weekly = random.Next(9), Monthly = random.Next(9),
                 Yearly = random.Next(9), Within = Seconds(random, 0),
             },
+            KeepPreRestore = Seconds(random, 1),
             Timeout = TimeSpan.FromSeconds(random.Next(1, (30 * 86_400) + 1)),
             ValidateCold = Flip(random),
             Grace = TimeSpan.FromSeconds(random.Next(86_401)),
@@ -132,12 +133,14 @@ public sealed class ConfigurationWriterTests
             {
                 Excludes = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Text(random))],
                 OneFileSystem = Flip(random), UnreadableIsWarning = Flip(random), AllowEmpty = Flip(random),
+                RestoreDeletes = Flip(random),
             },
             1 => new FileParticipant(name, Flip(random), Path(random)),
             2 => new SqliteParticipant(name, Flip(random), Path(random)),
             _ => new CommandParticipant(name, Flip(random), [Text(random), Text(random)])
             {
                 User = Flip(random) ? "" : Text(random), Timeout = Seconds(random, 1), MinBytes = random.NextInt64(),
+                RestoreArgv = Flip(random) ? [] : [Text(random), Text(random)],
             },
         };
         return participant with { Before = Flip(random) ? [] : [Text(random)], After = Flip(random) ? [] : [Text(random), Text(random)] };

@@ -3,6 +3,9 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Backupd.Backup.Runs;
+using Backupd.Cli;
+using Backupd.Cli.Configuration;
 using Backupd.Cli.Daemon;
 using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
@@ -113,6 +116,22 @@ public sealed class SystemdNoticesTests
         Assert.IsTrue(await Deadline.Of(answers, "the answer"));
         listener.Dispose();
         Assert.IsFalse(await new DaemonProbe("", new IPEndPoint(IPAddress.Loopback, port)).AnswersAsync(CancellationToken.None));
+    }
+
+    [TestMethod]
+    public void The_status_says_run_of_a_run_and_restore_of_a_restore()
+    {
+        DaemonConfiguration configuration = DaemonConfiguration.Default(Places.Of(isRoot: true, _ => null));
+        ProgressSnapshot on = new() { Active = true, RunId = "ID", Phase = RunPhase.Backup, OverallPercent = 41 };
+        ProgressSnapshot ended = on with { Active = false, Phase = RunPhase.Failed, Status = RunStatus.Cancelled };
+        foreach (bool isRestore in (bool[])[false, true])
+        {
+            string noun = isRestore ? "restore" : "run";
+            Assert.AreEqual($"{noun} ID: 41 %, backup", StatusNotices.Text(on with { IsRestore = isRestore }, configuration, TimeProvider.System));
+            Assert.AreEqual(
+                $"idle; {noun} ID ended as cancelled; no schedules",
+                StatusNotices.Text(ended with { IsRestore = isRestore }, configuration, TimeProvider.System));
+        }
     }
 
     /// <summary>The service manager's end of the socket.</summary>

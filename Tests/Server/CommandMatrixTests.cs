@@ -28,6 +28,8 @@ public sealed class CommandMatrixTests
         ["DeleteBackupRun"] = "INVALID_DATA",
         ["DeleteBackup"] = "INVALID_DATA",
         ["SetMaintenance"] = "INVALID_DATA",
+        ["StartRestoreRun"] = "INVALID_DATA",
+        ["GetRestoreRun"] = "INVALID_DATA",
         // Without rules in the configuration nothing is pruned.
         ["PruneBackupRuns"] = "INVALID_DATA",
     };

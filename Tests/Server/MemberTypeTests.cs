@@ -49,6 +49,17 @@ public sealed class MemberTypeTests
         (["PruneBackupRuns"], "", "dry_run", NoFlag),
         (["PruneBackupRuns"], "\"dry_run\":true,", "empty_trash", NoFlag),
         (["SetMaintenance"], "", "enable", NoFlag),
+        (["StartRestoreRun"], "", "run_id", NoRunId),
+        (["StartRestoreRun"], $"\"run_id\":{Id},", "participants", NoTexts),
+        (["StartRestoreRun"], $"\"run_id\":{Id},", "paths", NoTexts),
+        (["StartRestoreRun"], $"\"run_id\":{Id},", "dry_run", NoFlag),
+        (["StartRestoreRun"], $"\"run_id\":{Id},", "force", NoFlag),
+        (["StartRestoreRun"], $"\"run_id\":{Id},", "preserve_special", NoFlag),
+        (["GetRestoreRuns"], "", "limit", NoCount),
+        (["GetRestoreRuns"], "", "before", NoRunId),
+        (["GetRestoreRuns"], "", "participants", NoFlag),
+        (["GetRestoreRuns"], "\"participants\":true,", "limit", ["101", "1000"]),
+        (["GetRestoreRun"], "", "restore_id", NoRunId),
         (["Subscribe", "Unsubscribe"], "", "chanels", NoChanels),
     ];
 
@@ -85,6 +96,8 @@ public sealed class MemberTypeTests
     [DataRow("Subscribe", "chanels")]
     [DataRow("Unsubscribe", "chanels")]
     [DataRow("SetMaintenance", "enable")]
+    [DataRow("StartRestoreRun", "run_id")]
+    [DataRow("GetRestoreRun", "restore_id")]
     public async Task Where_a_command_needs_data_the_error_says_which(string command, string member)
     {
         await using TestServer server = new();
@@ -104,6 +117,7 @@ public sealed class MemberTypeTests
     [DataRow("SubscribeAll", "ok")]
     [DataRow("UnsubscribeAll", "ok")]
     [DataRow("GetBackupRuns", "rows")]
+    [DataRow("GetRestoreRuns", "rows")]
     [DataRow("GetBackupParticipants", "rows")]
     [DataRow("GetServerInfo", "version")]
     [DataRow("StopBackupServer", "error")]
