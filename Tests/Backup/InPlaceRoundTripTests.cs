@@ -10,7 +10,7 @@ namespace Backupd.Tests.Backup;
 [TestClass]
 public sealed class InPlaceRoundTripTests
 {
-    private const int Trees = 25;
+    private const int Trees = 15;
 
     [TestMethod]
     public async Task Random_trees_come_back_in_place_and_an_undo_brings_back_exactly_what_was_there()
