@@ -1,8 +1,6 @@
-using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
 using Backupd.Backup;
-using Backupd.Backup.Participants;
 using Backupd.Cli.Client;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
@@ -39,8 +37,9 @@ internal sealed class RestoreInDaemon
         await RefuseOutsideMaintenanceAsync();
         GetBackupParticipantsReply configured = await _daemon.RequestAsync(
             "GetBackupParticipants", "{}", WireJson.Default.GetBackupParticipantsReply, CancellationToken.None);
+        DaemonConfiguration? known = Configuration();
         RestoreQuestion question = new(
-            _request, subject, configured.Rows.ToDictionary(r => r.Name, r => r.Kind), Known());
+            _request, subject, configured.Rows.ToDictionary(r => r.Name, r => r.Kind), known?.Participants ?? []);
         if (!await question.IsAnsweredYesAsync(_context))
         {
             return (int)ExitCode.Cancelled;
@@ -66,7 +65,10 @@ internal sealed class RestoreInDaemon
             DaemonClient.ThrowIfError(line);
         }
         RestoreObject restore = JsonSerializer.Deserialize(line, WireJson.Default.RestoreObject)!;
-        RestoreSummary summary = new(_request, restore, store: "", subject.LeftOut);
+        RestoreSummary summary = new(_request, restore, store: "", subject.LeftOut)
+        {
+            DaemonStore = known?.Store ?? "",
+        };
         return await RestoreReporter.WriteAsync(summary, line, _request, _options, _parsed, _context);
     }
 
@@ -90,7 +92,7 @@ internal sealed class RestoreInDaemon
 
     // Where the participants belong is not for the wire to tell. The daemon of this machine has the configuration by which
     // it was found; of any other one only names and kinds are known.
-    private ImmutableArray<ParticipantDefinition> Known() => _resolver.IsNamed
-        ? []
-        : DaemonConfiguration.Load(_options.Config(_parsed), _context.Places).Participants;
+    private DaemonConfiguration? Configuration() => _resolver.IsNamed
+        ? null
+        : DaemonConfiguration.Load(_options.Config(_parsed), _context.Places);
 }

@@ -30,6 +30,9 @@ internal sealed class RestoreSummary
         _leftOut = leftOut;
     }
 
+    /// <summary>The store of the daemon that has restored, where that is known; "" otherwise.</summary>
+    internal string DaemonStore { get; init; } = "";
+
     /// <summary>The exit code.</summary>
     internal ExitCode Code =>
         _restore.Status == RunStatus.Completed && !_leftOut.IsEmpty ? ExitCode.Partial : ExitCodes.Of(_restore.Status);
@@ -155,11 +158,22 @@ internal sealed class RestoreSummary
             string where = _request.IsUndo ? $"--undo {_store}{_restore.SourceRunId}" : $"{_store}{_restore.SourceRunId}";
             output.WriteLine($"  When that is mended: {string.Join(' ', ["backupd restore", where, .. failed])}");
         }
+        if (DaemonStore.Length > 0 && _restore.Participants.Any(IsWalledOff))
+        {
+            // The unit of backupd service lets the daemon write its store alone.
+            output.WriteLine(
+                "  The daemon's service may not write there. By this process, which may: "
+                + $"backupd restore {(_request.IsUndo ? "--undo " : "")}{DaemonStore}/{_restore.SourceRunId}");
+        }
         if (_restore.PreRestorePath.Length > 0 && !error.Contains(Undo, StringComparison.Ordinal))
         {
             output.WriteLine($"  {(_request.IsUndo ? "Take that back" : "Undo it")}: {Undo}");
         }
     }
+
+    private static bool IsWalledOff(RestoredParticipantObject participant) =>
+        participant.Problems.Prepend(participant.Error).Any(
+            p => p.Contains("Read-only file system", StringComparison.Ordinal));
 
     private string Headline()
     {

@@ -282,7 +282,7 @@ public sealed class RestoreInPlaceTests
     private static Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments) =>
         CommandLineTests.Run(home, arguments);
 
-    private static async Task<(int Code, string Output, string Error)> Asked(
+    internal static async Task<(int Code, string Output, string Error)> Asked(
         TempDirectory home, string answer, params string[] arguments)
     {
         await using StringWriter output = new();
