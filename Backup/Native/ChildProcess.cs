@@ -4,7 +4,7 @@ using System.Text;
 namespace Backupd.Backup.Native;
 
 /// <summary>
-/// A program in a session and process group of its own, with pipes on its outputs, nothing on its input, a clean
+/// A program in a session and process group of its own, with pipes on its outputs, a pipe or nothing on its input, a clean
 /// environment and default signals. No shell.
 /// </summary>
 internal sealed unsafe partial class ChildProcess : IDisposable
@@ -14,6 +14,7 @@ internal sealed unsafe partial class ChildProcess : IDisposable
     private const short SetSignalMask = 0x08;
     private const short SetSession = 0x80;
     private const short PollIn = 1;
+    private const short PollOut = 4;
     private const int NoHang = 1;
     private const int Terminate = 15;
     private const int Kill = 9;
@@ -31,47 +32,68 @@ internal sealed unsafe partial class ChildProcess : IDisposable
         _errors = errors;
     }
 
+    /// <summary>The pipe to its input; null when it was started without one.</summary>
+    internal ChildInput? Input { get; private init; }
+
     internal int ProcessId { get; }
 
     /// <summary>Both outputs were read to their end.</summary>
     internal bool OutputsEnded => _output < 0 && _errors < 0;
 
+    /// <param name="argv">Program and arguments.</param>
+    /// <param name="environment">All of it, <c>NAME=value</c>.</param>
+    /// <param name="hasInput">Whether there is something for it to read.</param>
     /// <exception cref="IOException">The program cannot be started; names it and the reason.</exception>
-    internal static ChildProcess Start(IReadOnlyList<string> argv, IReadOnlyList<string> environment)
+    internal static ChildProcess Start(IReadOnlyList<string> argv, IReadOnlyList<string> environment, bool hasInput = false)
     {
-        int* output = stackalloc int[2];
-        int* errors = stackalloc int[2];
-        if (Pipe2(output, Posix.CloseOnExec) != 0)
+        // Reading ends at even places, writing ends behind them: input, output, errors.
+        Span<int> pipes = [-1, -1, -1, -1, -1, -1];
+        ChildInput? input = null;
+        try
         {
-            throw PosixException.Last("make a pipe for", argv[0]);
+            for (int i = hasInput ? 0 : 1; i < 3; i++)
+            {
+                MakePipe(pipes.Slice(i * 2, 2), argv[0]);
+            }
+            if (hasInput)
+            {
+                input = new ChildInput(pipes[1], argv[0]);
+                pipes[1] = -1;
+            }
+            int result = Spawn(argv, environment, pipes, out int processId);
+            if (result != 0)
+            {
+                throw new PosixException("start", argv[0], result);
+            }
+            ChildProcess child = new(argv[0], processId, pipes[2], pipes[4]) { Input = input };
+            (pipes[2], pipes[4], input) = (-1, -1, null);
+            return child;
         }
-        if (Pipe2(errors, Posix.CloseOnExec) != 0)
+        finally
         {
-            _ = Libc.Close(output[0]);
-            _ = Libc.Close(output[1]);
-            throw PosixException.Last("make a pipe for", argv[0]);
+            input?.Dispose();
+            foreach (ref int file in pipes)
+            {
+                Close(ref file);
+            }
         }
-        int result = Spawn(argv, environment, output[1], errors[1], out int processId);
-        _ = Libc.Close(output[1]);
-        _ = Libc.Close(errors[1]);
-        if (result != 0)
-        {
-            _ = Libc.Close(output[0]);
-            _ = Libc.Close(errors[0]);
-            throw new PosixException("start", argv[0], result);
-        }
-        return new ChildProcess(argv[0], processId, output[0], errors[0]);
     }
 
-    /// <summary>Waits up to a tenth of a second for something to read.</summary>
-    internal void Poll(out bool outputReady, out bool errorsReady)
+    /// <summary>Waits up to a tenth of a second for something to read, or for room to write.</summary>
+    /// <param name="feeds">Whether there is something to write.</param>
+    /// <param name="outputReady">Standard output can be read.</param>
+    /// <param name="errorsReady">Standard error can be read.</param>
+    /// <returns>Whether <see cref="Input"/> can be written to, or is closed by the program.</returns>
+    internal bool Poll(bool feeds, out bool outputReady, out bool errorsReady)
     {
-        PollEntry* entries = stackalloc PollEntry[2];
+        PollEntry* entries = stackalloc PollEntry[3];
         entries[0] = new PollEntry { File = _output, Events = PollIn };
         entries[1] = new PollEntry { File = _errors, Events = PollIn };
-        int count = Poll(entries, 2, 100);
+        entries[2] = new PollEntry { File = feeds ? Input!.File : -1, Events = PollOut };
+        int count = Poll(entries, 3, 100);
         outputReady = count > 0 && entries[0].Returned != 0;
         errorsReady = count > 0 && entries[1].Returned != 0;
+        return count > 0 && entries[2].Returned != 0;
     }
 
     /// <summary>Reads what is there; 0 at the end.</summary>
@@ -114,10 +136,22 @@ internal sealed unsafe partial class ChildProcess : IDisposable
     {
         Close(ref _output);
         Close(ref _errors);
+        Input?.Dispose();
+    }
+
+    private static void MakePipe(Span<int> pipe, string program)
+    {
+        fixed (int* ends = pipe)
+        {
+            if (Pipe2(ends, Posix.CloseOnExec) != 0)
+            {
+                throw PosixException.Last("make a pipe for", program);
+            }
+        }
     }
 
     private static int Spawn(
-        IReadOnlyList<string> argv, IReadOnlyList<string> environment, int output, int errors, out int processId)
+        IReadOnlyList<string> argv, IReadOnlyList<string> environment, ReadOnlySpan<int> pipes, out int processId)
     {
         // Larger than posix_spawn_file_actions_t and posix_spawnattr_t of glibc (80 and 336 bytes).
         byte* actions = stackalloc byte[256];
@@ -132,9 +166,11 @@ internal sealed unsafe partial class ChildProcess : IDisposable
             fixed (byte* null0 = "/dev/null\0"u8)
             fixed (byte* root = "/\0"u8)
             {
-                _ = AddOpen(actions, 0, null0, Posix.ReadOnly, 0);
-                _ = AddDuplicate(actions, output, 1);
-                _ = AddDuplicate(actions, errors, 2);
+                _ = pipes[0] >= 0
+                    ? AddDuplicate(actions, pipes[0], 0)
+                    : AddOpen(actions, 0, null0, Posix.ReadOnly, 0);
+                _ = AddDuplicate(actions, pipes[3], 1);
+                _ = AddDuplicate(actions, pipes[5], 2);
                 _ = AddCloseFrom(actions, 3);
                 _ = AddChangeDirectory(actions, root);
                 _ = FillSignals(signals);

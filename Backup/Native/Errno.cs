@@ -18,6 +18,7 @@ internal static class Errno
     internal const int Invalid = 22;
     internal const int NoSpace = 28;
     internal const int ReadOnly = 30;
+    internal const int BrokenPipe = 32;
     internal const int Range = 34;
     internal const int NotEmpty = 39;
     internal const int TooManyLinks = 40;

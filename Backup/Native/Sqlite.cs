@@ -9,6 +9,9 @@ internal static unsafe partial class Sqlite
     internal const int Ok = 0;
     internal const int Busy = 5;
     internal const int Locked = 6;
+    internal const int ReadOnlyDatabase = 8;
+    internal const int Corrupt = 11;
+    internal const int NotADatabase = 26;
     internal const int Row = 100;
     internal const int Done = 101;
 

@@ -118,6 +118,23 @@ internal static class ParticipantBackup
 
     private static ParticipantOutcome Run(SqliteParticipant sqlite, ParticipantContext context)
     {
+        if (context.IsSafety && !File.Exists(sqlite.Path))
+        {
+            return DatabaseFiles.Store(sqlite, context, "it is not there, only what it has left is");
+        }
+        try
+        {
+            return RunCopy(sqlite, context);
+        }
+        catch (UnusableDatabaseException e) when (context.IsSafety)
+        {
+            // A backup must be a database. What a restore replaces may be anything, and an undo brings it back.
+            return DatabaseFiles.Store(sqlite, context, e.Message);
+        }
+    }
+
+    private static ParticipantOutcome RunCopy(SqliteParticipant sqlite, ParticipantContext context)
+    {
         if (!Posix.TryStatusFollowing(sqlite.Path, out FileStatus status, out int error))
         {
             throw new PosixException("open", sqlite.Path, error);
@@ -138,7 +155,7 @@ internal static class ParticipantBackup
             string problem = copy.CheckIntegrity();
             if (problem.Length > 0)
             {
-                throw new IOException($"integrity_check of {sqlite.Path}: {problem}");
+                throw new UnusableDatabaseException($"integrity_check of {sqlite.Path}: {problem}", Sqlite.Corrupt);
             }
             return StoreCopy(sqlite, status, copyPath, told, context);
         }

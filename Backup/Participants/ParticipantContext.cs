@@ -31,6 +31,9 @@ internal sealed class ParticipantContext
     /// changing file was read.</summary>
     internal long BytesRead { get; set; }
 
+    /// <summary>What is captured is what a restore is going to change, whatever state it is in.</summary>
+    internal bool IsSafety { get; init; }
+
     /// <summary>Told when the participant's own check of what it copied begins.</summary>
     internal required Action Checking { get; init; }
 }

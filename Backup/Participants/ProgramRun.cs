@@ -4,7 +4,8 @@ using Backupd.Backup.Native;
 
 namespace Backupd.Backup.Participants;
 
-/// <summary>Runs a program of the configuration to its end: a dump, or what comes before and after reading a source.</summary>
+/// <summary>Runs a program of the configuration to its end: a dump, what takes one back, or what comes before and after reading
+/// a source.</summary>
 internal sealed class ProgramRun
 {
     // What a failing program said last; the end of its errors is where the reason stands.
@@ -21,6 +22,9 @@ internal sealed class ProgramRun
     private readonly List<byte> _errors = [];
     private long _stopAskedAt;
     private string _stopReason = "";
+    private ReadOnlyMemory<byte> _piece;
+    private long _given;
+    private bool _isFed;
 
     /// <summary>Program and arguments; no shell is involved.</summary>
     internal required ImmutableArray<string> Argv { get; init; }
@@ -30,6 +34,13 @@ internal sealed class ProgramRun
 
     /// <summary>Environment variables besides the usual ones, <c>NAME=value</c>.</summary>
     internal ImmutableArray<string> Variables { get; init; } = [];
+
+    /// <summary>Gives what the program is to read from its standard input, piece by piece, and nothing at the end; null for a
+    /// program that reads nothing. What it throws ends the program, which then sees no end of its input.</summary>
+    internal Func<ReadOnlyMemory<byte>>? Input { get; init; }
+
+    /// <summary>The bytes that <see cref="Input"/> gives in all.</summary>
+    internal long InputBytes { get; init; }
 
     /// <summary>How long it may take.</summary>
     internal required TimeSpan Timeout { get; init; }
@@ -49,14 +60,15 @@ internal sealed class ProgramRun
     internal void Run(Action<ChildProcess> readOutput)
     {
         Cancellation.ThrowIfCancellationRequested();
-        using ChildProcess child = ChildProcess.Start(CommandLine(), Environment());
+        using ChildProcess child = ChildProcess.Start(CommandLine(), Environment(), Input is not null);
         long started = Time.GetTimestamp();
         ChildExit? exit = null;
         try
         {
-            while (!child.OutputsEnded)
+            while (true)
             {
-                child.Poll(out bool outputReady, out bool errorsReady);
+                bool feeds = Input is not null && !_isFed && _stopReason.Length == 0;
+                bool inputReady = child.Poll(feeds, out bool outputReady, out bool errorsReady);
                 if (outputReady)
                 {
                     readOutput(child);
@@ -65,19 +77,18 @@ internal sealed class ProgramRun
                 {
                     ReadErrors(child);
                 }
+                if (inputReady)
+                {
+                    Feed(child.Input!);
+                }
                 exit ??= child.TryReap();
-                if (exit is not null && ((!outputReady && !errorsReady) || _stopReason.Length > 0))
+                if (exit is not null
+                    && (child.OutputsEnded || (!outputReady && !errorsReady) || _stopReason.Length > 0))
                 {
                     // The program is gone. What still holds its pipes open, or even writes to them, is a process that it
                     // left behind in a session of its own.
                     break;
                 }
-                StopIfDue(child, started);
-            }
-            while ((exit ??= child.TryReap()) is null)
-            {
-                // It closed its outputs and goes on: nothing to read, only time to pass.
-                child.Poll(out _, out _);
                 StopIfDue(child, started);
             }
         }
@@ -89,6 +100,7 @@ internal sealed class ProgramRun
         }
         Cancellation.ThrowIfCancellationRequested();
         Judge(exit!.Value);
+        JudgeInput(child.Input);
     }
 
     /// <summary>The last lines of what it wrote to its standard error, after a colon; "" when it wrote none.</summary>
@@ -112,7 +124,7 @@ internal sealed class ProgramRun
         while (exit is null)
         {
             // Killed: it ends at once.
-            child.Poll(out _, out _);
+            _ = child.Poll(feeds: false, out _, out _);
             exit = child.TryReap();
         }
     }
@@ -138,6 +150,24 @@ internal sealed class ProgramRun
         {
             _errors.RemoveRange(0, _errors.Count - MaxErrorBytes);
         }
+    }
+
+    private void Feed(ChildInput input)
+    {
+        if (_piece.IsEmpty)
+        {
+            _piece = Input!();
+        }
+        if (_piece.IsEmpty)
+        {
+            input.End();
+            _isFed = true;
+            return;
+        }
+        int count = input.Write(_piece.Span);
+        _piece = _piece[count..];
+        _given += count;
+        _isFed = input.IsRefused;
     }
 
     private void StopIfDue(ChildProcess child, long started)
@@ -180,6 +210,19 @@ internal sealed class ProgramRun
         if (exit.Code != 0)
         {
             throw new IOException($"{program} exit {exit.Code}{LastErrors()}");
+        }
+    }
+    // It says that all went well, but it cannot know what it has not read.
+    private void JudgeInput(ChildInput? input)
+    {
+        if (input is null)
+        {
+            return;
+        }
+        long read = _given - input.CountUnread(out bool hasContent);
+        if (hasContent || _given < InputBytes)
+        {
+            throw new IOException($"{Argv[0]} stopped reading after {read} of {InputBytes} bytes{LastErrors()}");
         }
     }
 }

@@ -30,22 +30,22 @@ internal sealed class DirectoryRestore
         if (_context.IsDryRun)
         {
             using PresentTree present = new(_directory, _context, _item.Only);
-            using InPlaceRules rules = new(present.HasSameContent, _directory.RestoreDeletes, undone?.Entries());
+            using InPlaceRules rules = new(present.HasSameContent, _directory.RestoreDeletes, Created(undone));
             Foresee(InPlaceStep.Merge(Wanted(wanted), present.Entries()), rules);
         }
         else
         {
             using ListingReader? present = _item.Present is null ? null : new ListingReader(_context.Store, _item.Present);
-            using InPlaceRules rules = new(HasSameContent, _directory.RestoreDeletes, undone?.Entries());
+            using InPlaceRules rules = new(HasSameContent, _directory.RestoreDeletes, Created(undone));
             Write(InPlaceStep.Merge(Wanted(wanted), present?.Entries() ?? []), rules);
         }
         return _tally.Figures(_changes, _directory.Root);
     }
 
     private IEnumerable<(ListingEntry Entry, bool IsChosen)> Wanted(ListingReader? listing) =>
-        listing is null ? []
-        : _item.Selection() is RestoreSelection selection ? selection.Choices(listing)
-        : listing.Entries().Select(e => (e, true));
+        listing is null ? [] : _item.Choices(listing);
+
+    private IEnumerable<ListingEntry>? Created(ListingReader? undone) => undone is null ? null : _item.Created(undone);
 
     // Both listings name their content by its hash.
     private static bool HasSameContent(ListingEntry wanted, ListingEntry present) =>
@@ -102,7 +102,7 @@ internal sealed class DirectoryRestore
         }
         using RestoreWorkers workers = new(setting, Tick);
         using InPlaceTree tree = new(
-            new InPlaceTarget(_directory.Root, _directory.OneFileSystem), setting, rules, workers, _context.Advance);
+            _directory.Root, _directory.OneFileSystem, setting, rules, workers, _context.Advance);
         tree.Apply(steps);
     }
 }

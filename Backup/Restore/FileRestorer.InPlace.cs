@@ -112,6 +112,11 @@ internal sealed partial class FileRestorer
             _ = error == Errno.NoEntry ? error : throw new PosixException("look at", display, error);
             return;
         }
+        if (now.Kind == FileKind.Socket)
+        {
+            // The address of a program: no backup holds one, and there is nothing in it to keep.
+            return;
+        }
         if (present is null)
         {
             throw new BackupException(

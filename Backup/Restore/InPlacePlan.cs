@@ -42,10 +42,21 @@ internal sealed record InPlacePlan
         RunCatalog catalog, RestoreCatalog restores, EngineConfiguration configuration, RestoreRunRequest request,
         out BackupRun source)
     {
-        ImmutableArray<PathPattern> patterns = [.. request.Paths.Select(PathPattern.Parse)];
         BackupRun found = catalog.Get(request.Source);
         source = found;
-        BackupRun? undone = Undone(catalog, restores, found);
+        ImmutableArray<PathPattern> patterns = [.. request.Paths.Select(PathPattern.Parse)];
+        BackupRun? undone = null;
+        if (IsUndo(found))
+        {
+            if (!patterns.IsEmpty)
+            {
+                throw new BackupException(
+                    BackupFault.InputInvalid, "an undo gives back all that the restore has changed; leave the paths out");
+            }
+            RestoreRun restore = restores.Get(found.Id);
+            patterns = [.. restore.Paths.Select(PathPattern.Parse)];
+            undone = TryGet(catalog, restore.SourceRun);
+        }
         return
         [
             .. RestorableParticipants.Of(found, request.Participants)
@@ -64,7 +75,7 @@ internal sealed record InPlacePlan
                 $"run {source.Id} holds {participant.Name}, which is not configured, so it is not known where it belongs; "
                 + "configure it, name only other participants, or restore it to a directory with --to");
         ArtifactFile? wanted = participant.Artifacts.IsEmpty ? null : catalog.Artifact(source, participant.Name);
-        if (wanted is not null && wanted.Kind != definition.Kind)
+        if (wanted is not null && wanted.Kind != definition.Kind && !(IsUndo(source) && DatabaseRestore.IsFiles(definition, wanted)))
         {
             throw new BackupException(
                 BackupFault.RunNotRestorable,
@@ -82,20 +93,16 @@ internal sealed record InPlacePlan
 
     private static bool IsUndo(BackupRun source) => source.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal);
 
-    // What an undo removes is what the restore has made, and only the run that was restored knows that.
-    private static BackupRun? Undone(RunCatalog catalog, RestoreCatalog restores, BackupRun source)
+    // What an undo removes is what the restore has made, and only the run that was restored knows that. When it is gone,
+    // that is listed and stays.
+    private static BackupRun? TryGet(RunCatalog catalog, RunId id)
     {
-        if (!IsUndo(source))
-        {
-            return null;
-        }
         try
         {
-            return catalog.Get(restores.Get(source.Id).SourceRun);
+            return catalog.Get(id);
         }
         catch (BackupException)
         {
-            // The record or the run is gone or damaged: what the restore has made is listed then and stays.
             return null;
         }
     }
@@ -107,7 +114,7 @@ internal sealed record InPlacePlan
 /// <param name="Wanted">What is to be there; null for nothing, which only a safety run can want.</param>
 internal sealed record InPlaceItem(ParticipantDefinition Definition, ParticipantResult Result, ArtifactFile? Wanted)
 {
-    /// <summary>Only what matches one of these; empty for everything.</summary>
+    /// <summary>Only what matches one of these; empty for everything. For an undo those of the restore that is undone.</summary>
     internal ImmutableArray<PathPattern> Patterns { get; init; } = [];
 
     /// <summary>For an undo, what the restore that is undone had given back; null when that is not known, or it is no
@@ -117,13 +124,48 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
     /// <summary>What is there now, as the safety run has captured it; null when nothing is, and in a dry run.</summary>
     internal ArtifactFile? Present { get; init; }
 
-    /// <summary>The part of a tree that is looked at, because nothing else is restored; null for all of it.</summary>
+    /// <summary>What <see cref="Patterns"/> choose, with all that is below; nothing else is looked at. Null for
+    /// everything.</summary>
     internal SelectedPaths? Only { get; init; }
 
     /// <summary>Entries and content bytes to be given back.</summary>
     internal (long Bytes, long Entries) Work { get; init; }
 
-    /// <summary>What <see cref="Patterns"/> choose; null for everything.</summary>
-    internal RestoreSelection? Selection() =>
-        Patterns.IsEmpty || Wanted is null ? null : new RestoreSelection(Patterns, Wanted);
+    /// <summary>The item with what its patterns choose looked up; null when that is nothing. Reads listings.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal InPlaceItem? Narrowed(BackupStore store, CancellationToken cancellation)
+    {
+        // What is undone says better than its safety run which entries were meant: it has also those that were not there.
+        ArtifactFile? meant = Undone ?? Wanted;
+        if (Patterns.IsEmpty || meant is null)
+        {
+            return this with { Work = (Wanted?.Totals.Bytes ?? 0, Wanted?.Totals.Stored ?? 0) };
+        }
+        using ListingReader listing = new(store, meant);
+        List<byte[]> tops = [];
+        (long bytes, long entries) = (0, 0);
+        foreach ((ListingEntry entry, bool isChosen) in new RestoreSelection(Patterns, meant).Choices(listing))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            bytes += entry.Size;
+            entries++;
+            if (isChosen && (tops.Count == 0 || !ListingEntry.IsAtOrBelow(entry.Path, tops[^1])))
+            {
+                tops.Add(entry.Path);
+            }
+        }
+        return tops.Count == 0 ? null : this with { Only = new SelectedPaths(tops), Work = (bytes, entries) };
+    }
+
+    /// <summary>The entries of <see cref="Wanted"/> that are given back, in path order, and of each whether it is meant itself
+    /// and does not only lead to what is.</summary>
+    internal IEnumerable<(ListingEntry Entry, bool IsChosen)> Choices(ListingReader listing) =>
+        Only is null ? listing.Entries().Select(e => (e, true))
+        // A safety run holds nothing but what was meant and what leads there.
+        : Undone is not null ? listing.Entries().Select(e => (e, Only.IsSelected(e.Path)))
+        : new RestoreSelection(Patterns, Wanted!).Choices(listing);
+
+    /// <summary>The entries that the restore which is undone has given back, in path order.</summary>
+    internal IEnumerable<ListingEntry> Created(ListingReader undone) =>
+        Patterns.IsEmpty ? undone.Entries() : new RestoreSelection(Patterns, Undone!).Entries(undone);
 }

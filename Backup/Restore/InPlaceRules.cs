@@ -12,7 +12,7 @@ internal sealed class InPlaceRules : IDisposable
     private readonly IEnumerator<ListingEntry>? _created;
     private bool _isCreatedLeft;
 
-    // Which links of one side are those of the other, as far as it was met.
+    // Which links of one side are those of the other, as far as it was met; "" for those that are made anew.
     private readonly Dictionary<string, string> _linkWanted = [];
     private readonly Dictionary<string, string> _linkPresent = [];
 
@@ -39,15 +39,14 @@ internal sealed class InPlaceRules : IDisposable
         {
             return Goes(step.Present!) ? RestoreChangeKind.Remove : RestoreChangeKind.Extra;
         }
-        if (step.Present is not ListingEntry present)
-        {
-            return RestoreChangeKind.Create;
-        }
-        if (step.IsLead && present.Type == EntryType.Directory)
+        if (step.IsLead && step.Present is { Type: EntryType.Directory })
         {
             return null;
         }
-        return !IsSame(wanted, present) ? RestoreChangeKind.Rewrite
+        bool isSame = step.Present is not null && IsSame(wanted, step.Present);
+        NoteLinks(wanted, isSame ? step.Present : null);
+        return step.Present is not ListingEntry present ? RestoreChangeKind.Create
+            : !isSame ? RestoreChangeKind.Rewrite
             : HasSameMetadata(wanted, present) ? null
             : RestoreChangeKind.Adjust;
     }
@@ -92,9 +91,21 @@ internal sealed class InPlaceRules : IDisposable
         {
             return wanted.Length == present.Length;
         }
-        _linkWanted.TryAdd(wanted, present);
-        _linkPresent.TryAdd(present, wanted);
-        return _linkWanted[wanted] == present && _linkPresent[present] == wanted;
+        return _linkWanted.GetValueOrDefault(wanted, present) == present && _linkPresent.GetValueOrDefault(present, wanted) == wanted;
+    }
+
+    // The first name decides: when it is written anew, all further names become links to that.
+    private void NoteLinks(ListingEntry wanted, ListingEntry? same)
+    {
+        if (wanted.LinkId.Length == 0)
+        {
+            return;
+        }
+        _linkWanted.TryAdd(wanted.LinkId, same?.LinkId ?? "");
+        if (same is not null)
+        {
+            _linkPresent.TryAdd(same.LinkId, wanted.LinkId);
+        }
     }
 
     private bool HasSameMetadata(ListingEntry wanted, ListingEntry present) =>

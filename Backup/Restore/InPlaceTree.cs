@@ -4,41 +4,39 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Restore;
 
-/// <summary>Where a tree in place is, and what may happen to it.</summary>
-/// <param name="Root">Its path. Its last component may be a link, which is followed, for the configuration names it.</param>
-/// <param name="OneFileSystem">Mount points below it are left alone.</param>
-internal sealed record InPlaceTarget(string Root, bool OneFileSystem);
-
 /// <summary>
 /// Makes a live directory tree what it was, and touches only what differs. Works on open directories below the root, so no
 /// link leads it outside. Nothing goes that the safety run does not hold. One thread; workers write the files.
 /// </summary>
 internal sealed class InPlaceTree : IDisposable
 {
-    private const uint OwnerAll = 0b111_000_000;
-
-    private readonly InPlaceTarget _target;
+    private readonly string _root;
     private readonly RestoreSetting _setting;
     private readonly InPlaceRules _rules;
     private readonly RestoreWorkers _workers;
     private readonly FileRestorer _restorer;
     private readonly Action<long, long> _advance;
     private readonly Stack<InPlaceDirectory> _path = new();
-    private readonly HashSet<TargetDirectory> _open = [];
+    private readonly OpenDirectories _open;
     private readonly Dictionary<string, byte[]> _links = [];
-    private ulong _device;
+
+    // What was adjusted through one of its names is not as it was captured through the others.
+    private readonly Dictionary<string, ListingEntry> _adjusted = [];
     private byte[]? _skipped;
     private bool _isDone;
 
-    /// <param name="target">The tree.</param>
+    /// <param name="root">The tree. It may be a link, which is followed, for the configuration names it.</param>
+    /// <param name="oneFileSystem">Mount points below it are left alone.</param>
     /// <param name="setting">Of the restore.</param>
     /// <param name="rules">Decide about each entry.</param>
     /// <param name="workers">Write the files.</param>
     /// <param name="advance">Told entries and content bytes that were dealt with here.</param>
     internal InPlaceTree(
-        InPlaceTarget target, RestoreSetting setting, InPlaceRules rules, RestoreWorkers workers, Action<long, long> advance)
+        string root, bool oneFileSystem, RestoreSetting setting, InPlaceRules rules, RestoreWorkers workers,
+        Action<long, long> advance)
     {
-        _target = target;
+        _root = root;
+        _open = new OpenDirectories(root, oneFileSystem, setting.Metadata);
         _setting = setting;
         _rules = rules;
         _workers = workers;
@@ -85,13 +83,7 @@ internal sealed class InPlaceTree : IDisposable
             // Before the directories are closed: a worker that still wrote by their numbers would write elsewhere.
             _workers.Abandon();
         }
-        lock (_open)
-        {
-            foreach (TargetDirectory directory in _open)
-            {
-                directory.Close();
-            }
-        }
+        _open.Dispose();
     }
 
     private void Take(InPlaceStep step)
@@ -102,6 +94,13 @@ internal sealed class InPlaceTree : IDisposable
                 BackupFault.RunDamaged,
                 $"the listing holds an entry that cannot be restored, {Posix.Display(step.Path)}: the directory that holds it "
                 + "is not a directory of the listing");
+        }
+        if (step.Present is not null && _adjusted.TryGetValue(step.Present.LinkId, out ListingEntry? now))
+        {
+            step = step with
+            {
+                Present = step.Present with { Mode = now.Mode, Uid = now.Uid, Gid = now.Gid, Mtime = now.Mtime, Xattrs = now.Xattrs },
+            };
         }
         RestoreChangeKind? kind = _rules.Decide(step);
         if (step.Wanted is { Type: EntryType.Directory } directory)
@@ -141,7 +140,7 @@ internal sealed class InPlaceTree : IDisposable
         if (kind is not null)
         {
             // It gets its owner, mode and times when it is left.
-            Open(directory);
+            _open.Open(directory);
         }
         _path.Push(directory);
         _setting.Changes!.Add(kind, Show(step.Path));
@@ -155,12 +154,12 @@ internal sealed class InPlaceTree : IDisposable
         if (directory.Parent is null)
         {
             // The configuration names it, whatever leads there.
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_target.Root)) ?? "/");
-            (parent, name) = (Posix.CurrentDirectory, Posix.Terminated(_target.Root));
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_root)) ?? "/");
+            (parent, name) = (Posix.CurrentDirectory, Posix.Terminated(_root));
         }
         else
         {
-            (parent, name) = (Open(directory.Parent).File, directory.Name);
+            (parent, name) = (_open.Open(directory.Parent).File, directory.Name);
             if (present is not null)
             {
                 FileRestorer.RefuseUncaptured(present, parent, name, Show(directory.Path));
@@ -169,7 +168,7 @@ internal sealed class InPlaceTree : IDisposable
         }
         fixed (byte* path = name)
         {
-            if (Libc.MkdirAt(parent, path, OwnerAll) != 0)
+            if (Libc.MkdirAt(parent, path, OpenDirectories.OwnerAll) != 0)
             {
                 // When it exists after all, the safety run does not hold it, or what is in it.
                 throw PosixException.Last("make the directory", Show(directory.Path));
@@ -185,6 +184,10 @@ internal sealed class InPlaceTree : IDisposable
             if (kind is not null)
             {
                 Adjust(wanted, present!, display);
+                if (present!.LinkId.Length > 0)
+                {
+                    _adjusted[present.LinkId] = wanted;
+                }
             }
             if (wanted.LinkId.Length > 0)
             {
@@ -199,17 +202,18 @@ internal sealed class InPlaceTree : IDisposable
             _setting.Tally.Missing(SpecialRights.DeviceLeftOut(display));
             return;
         }
-        PendingFile file = new(wanted, Open(Top()!), NameOf(wanted.Path), display) { Present = present };
+        PendingFile file = new(wanted, _open.Open(Top()!), NameOf(wanted.Path), display) { Present = present };
         if (wanted.LinkId.Length > 0)
         {
             WriteLinked(file);
         }
-        else if (wanted.Type == EntryType.File)
+        else if (wanted.Type == EntryType.File && present is not { LinkId.Length: > 0 })
         {
             _workers.Add(file);
         }
         else
         {
+            // What has other names is taken here and now: those may be adjusted next, and this one with them.
             _restorer.RestoreInPlace([file]);
         }
     }
@@ -232,7 +236,7 @@ internal sealed class InPlaceTree : IDisposable
 
     private void Adjust(ListingEntry wanted, ListingEntry present, string display)
     {
-        int parent = Open(Top()!).File;
+        int parent = _open.Open(Top()!).File;
         byte[] name = NameOf(wanted.Path);
         if (wanted.Type != EntryType.File)
         {
@@ -261,7 +265,7 @@ internal sealed class InPlaceTree : IDisposable
     {
         if (kind == RestoreChangeKind.Remove)
         {
-            int parent = Open(Top()!).File;
+            int parent = _open.Open(Top()!).File;
             byte[] name = NameOf(present.Path);
             FileRestorer.RefuseUncaptured(present, parent, name, Show(present.Path));
             Posix.Unlink(parent, name);
@@ -290,8 +294,8 @@ internal sealed class InPlaceTree : IDisposable
     private void Remove(InPlaceDirectory directory)
     {
         (int parent, byte[] name) = directory.Parent is null
-            ? (Posix.CurrentDirectory, Posix.Terminated(_target.Root))
-            : (Open(directory.Parent).File, directory.Name);
+            ? (Posix.CurrentDirectory, Posix.Terminated(_root))
+            : (_open.Open(directory.Parent).File, directory.Name);
         try
         {
             Posix.Unlink(parent, name, isDirectory: true);
@@ -326,68 +330,7 @@ internal sealed class InPlaceTree : IDisposable
         {
             directory = directory.Parent;
         }
-        return Open(directory);
-    }
-
-    // Only when something in it is to be done: most directories of most restores are as they should be.
-    private TargetDirectory Open(InPlaceDirectory directory)
-    {
-        if (directory.Open is not null)
-        {
-            return directory.Open;
-        }
-        TargetDirectory? parent = directory.Parent is null ? null : Open(directory.Parent);
-        string display = Show(directory.Path);
-        int file = parent is null
-            ? Posix.TryOpen(
-                Posix.CurrentDirectory, Posix.Terminated(_target.Root), Posix.ReadOnly | Posix.DirectoryOnly, 0, out int error)
-            : Posix.TryOpen(
-                parent.File, directory.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out error);
-        if (file < 0)
-        {
-            throw TreeWriter.CannotEnter(display, error);
-        }
-        FileStatus status = Posix.Status(file, display);
-        if (parent is null)
-        {
-            _device = status.Device;
-        }
-        else if (_target.OneFileSystem && status.Device != _device)
-        {
-            _ = Libc.Close(file);
-            throw new BackupException(
-                BackupFault.InputInvalid, $"{display} is a mount point now; what is on it was left as it is");
-        }
-        if ((status.Permissions & OwnerAll) != OwnerAll)
-        {
-            // Without root not even the owner can write into it. It gets its mode back when all is in it.
-            _ = Libc.Fchmod(file, status.Permissions | OwnerAll);
-            directory.ModeBefore = status.Permissions;
-        }
-        TargetDirectory opened = new(file, directory.Entry, parent, target => Finish(directory, target, display));
-        lock (_open)
-        {
-            _open.Add(opened);
-        }
-        directory.Open = opened;
-        return opened;
-    }
-
-    // On whichever thread was the last to use the directory. What was changed in it has changed its time, too.
-    private void Finish(InPlaceDirectory directory, TargetDirectory target, string display)
-    {
-        if (!directory.IsLead && !directory.Goes && directory.IsWanted)
-        {
-            _setting.Metadata.Apply(target.File, directory.Entry, display);
-        }
-        else if (directory.ModeBefore is uint mode)
-        {
-            _ = Libc.Fchmod(target.File, mode);
-        }
-        lock (_open)
-        {
-            _open.Remove(target);
-        }
+        return _open.Open(directory);
     }
 
     private static bool IsParent(byte[] directory, byte[] path)
@@ -410,5 +353,5 @@ internal sealed class InPlaceTree : IDisposable
     internal static string Show(string root, byte[] path) =>
         path.Length == 0 ? root : $"{root.TrimEnd('/')}/{Encoding.UTF8.GetString(path)}";
 
-    private string Show(byte[] path) => Show(_target.Root, path);
+    private string Show(byte[] path) => Show(_root, path);
 }

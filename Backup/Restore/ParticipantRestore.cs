@@ -13,10 +13,16 @@ internal static class ParticipantRestore
     {
         DirectoryParticipant directory => new DirectoryRestore(directory, item, context).Run(),
         FileParticipant file => new FileRestore(file, item, context).Run(),
-        SqliteParticipant database => new DatabaseRestore(database, item, context).Run(),
+        SqliteParticipant database => Run(database, item, context),
         CommandParticipant command => new CommandRestore(command, item, context).Run(),
         _ => throw new ArgumentOutOfRangeException(nameof(item)),
     };
+
+    private static RestoreFigures Run(SqliteParticipant database, InPlaceItem item, InPlaceContext context)
+    {
+        using DatabaseRestore restore = new(database, item, context);
+        return restore.Run();
+    }
 
     /// <summary>Whether there is a way back into place at all.</summary>
     internal static bool IsPossible(ParticipantDefinition definition) =>
@@ -26,12 +32,13 @@ internal static class ParticipantRestore
     internal static string Target(ParticipantDefinition definition) =>
         definition is CommandParticipant command ? string.Join(' ', command.RestoreArgv) : definition.Source;
 
-    /// <summary>Whether there is something to capture before the restore. A program is always asked.</summary>
+    /// <summary>Whether there is something to capture before the restore. A program is always asked, if it can be given
+    /// anything back.</summary>
     internal static bool IsPresent(ParticipantDefinition definition) => definition switch
     {
         DirectoryParticipant directory => Directory.Exists(directory.Root),
         FileParticipant file => File.Exists(file.Path),
-        SqliteParticipant database => File.Exists(database.Path),
-        _ => true,
+        SqliteParticipant database => DatabaseFiles.Exist(database.Path),
+        _ => IsPossible(definition),
     };
 }

@@ -64,6 +64,24 @@ public sealed class RestoreCatalog
         return RestoreManifest.Parse(json, id);
     }
 
+    /// <summary>The runs of which a restore can still be undone.</summary>
+    internal HashSet<RunId> Undoable()
+    {
+        HashSet<RunId> sources = [];
+        foreach (RunId id in Ids().Where(i => Directory.Exists(Path.Combine(_store.SafetyDirectory, i.ToString()))))
+        {
+            try
+            {
+                sources.Add(Get(id).SourceRun);
+            }
+            catch (BackupException)
+            {
+                // Its safety run can be given back all the same; only what the restore has made is not known then.
+            }
+        }
+        return sources;
+    }
+
     /// <summary>Every record's id, newest first.</summary>
     internal ImmutableArray<RunId> Ids()
     {

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 
@@ -69,34 +68,7 @@ internal sealed class RestoreRunner
     // Patterns are looked up once: what they choose limits what is validated, captured and compared.
     private void Narrow()
     {
-        ImmutableArray<InPlaceItem>.Builder items = ImmutableArray.CreateBuilder<InPlaceItem>();
-        foreach (InPlaceItem item in _items)
-        {
-            if (item.Selection() is not RestoreSelection selection)
-            {
-                ArtifactTotals? totals = item.Wanted?.Totals;
-                items.Add(item with { Work = (totals?.Bytes ?? 0, totals?.Stored ?? 0) });
-                continue;
-            }
-            using ListingReader listing = new(_plan.Store, item.Wanted!);
-            List<byte[]> tops = [];
-            (long bytes, long entries) = (0, 0);
-            foreach ((ListingEntry entry, bool isChosen) in selection.Choices(listing))
-            {
-                _stop.ThrowIfCancellationRequested();
-                bytes += entry.Size;
-                entries++;
-                if (isChosen && (tops.Count == 0 || !ListingEntry.IsAtOrBelow(entry.Path, tops[^1])))
-                {
-                    tops.Add(entry.Path);
-                }
-            }
-            if (tops.Count > 0)
-            {
-                items.Add(item with { Only = new SelectedPaths(tops), Work = (bytes, entries) });
-            }
-        }
-        _items = items.ToImmutable();
+        _items = [.. _items.Select(i => i.Narrowed(_plan.Store, _stop)).OfType<InPlaceItem>()];
         if (_items.IsEmpty)
         {
             throw new BackupException(
@@ -126,9 +98,7 @@ internal sealed class RestoreRunner
     }
 
     private IEnumerable<ListingEntry> Chosen(ArtifactFile artifact, ListingReader listing) =>
-        _items.First(i => i.Wanted?.Participant == artifact.Participant).Selection() is RestoreSelection selection
-            ? selection.Entries(listing)
-            : listing.Entries();
+        _items.First(i => i.Wanted?.Participant == artifact.Participant).Choices(listing).Select(c => c.Entry);
 
     private void Capture()
     {

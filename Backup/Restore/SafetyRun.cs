@@ -56,7 +56,16 @@ internal sealed class SafetyRun
         throw new BackupException(
             BackupFault.SafetyRunFailed,
             $"the present state could not be captured, so nothing was restored: {safety.ErrorSummary}",
-            "restore to a directory with --to, or mend what is named and repeat");
+            $"restore to a directory with --to, or mend what is named and repeat{DumpAdvice(participants, safety)}");
+    }
+
+    // A program that cannot be dumped may be the reason for the restore.
+    private string DumpAdvice(ImmutableArray<ParticipantDefinition> participants, BackupRun safety)
+    {
+        ParticipantDefinition? command = participants.FirstOrDefault(
+            p => p is CommandParticipant && safety.Participants.Any(s => s.Name == p.Name && !s.Ok));
+        return command is null ? ""
+            : $"; the dump can be taken out with: backupd export {_plan.Source.Id} {command.Name}";
     }
 
     // Everything that is there is captured or the restore is refused: an entry that may be missing from a backup must not

@@ -84,6 +84,7 @@ internal sealed partial class BackupRunner
             Cancellation = _stop,
             Advance = (entries, bytes) => _progress.Advance(index, entries, bytes, isRead: true),
             Skip = (entries, bytes) => _progress.Advance(index, entries, bytes, isRead: false),
+            IsSafety = _plan.IsSafety,
             Checking = () => _progress.CheckParticipant(index),
         };
 

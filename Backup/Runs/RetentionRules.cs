@@ -40,6 +40,9 @@ public enum KeepRule
     /// <summary>Somebody pinned it.</summary>
     [JsonStringEnumMemberName("pinned")] Pinned,
 
+    /// <summary>A restore of it can still be undone, for which it is needed.</summary>
+    [JsonStringEnumMemberName("undo")] Undo,
+
     /// <summary>No later run is completed.</summary>
     [JsonStringEnumMemberName("last_completed")] LastCompleted,
 
@@ -103,10 +106,11 @@ public static class RetentionRules
     /// <param name="policy">What to keep.</param>
     /// <param name="zone">Where days begin and end.</param>
     /// <param name="ended">The run that has just ended; null for none. It counts as the last completed one, too.</param>
+    /// <param name="restored">Runs of which a restore can still be undone; null for none.</param>
     /// <returns>A verdict for each run, newest first.</returns>
     public static ImmutableArray<RunVerdict> Judge(
         IEnumerable<BackupRun> runs, IReadOnlySet<RunId> pinned, RetentionPolicy policy, TimeZoneInfo zone,
-        RunId? ended = null)
+        RunId? ended = null, IReadOnlySet<RunId>? restored = null)
     {
         BackupRun[] newestFirst = [.. runs.OrderByDescending(r => r.Id)];
         SortedDictionary<(RunId, KeepRule), List<string>> reasons = [];
@@ -122,6 +126,10 @@ public static class RetentionRules
         foreach (BackupRun run in newestFirst.Where(r => pinned.Contains(r.Id)))
         {
             Keep(run, KeepRule.Pinned);
+        }
+        foreach (BackupRun run in newestFirst.Where(r => restored?.Contains(r.Id) == true))
+        {
+            Keep(run, KeepRule.Undo);
         }
         BackupRun? completed = newestFirst.FirstOrDefault(r => r.Status == RunStatus.Completed);
         foreach (BackupRun run in newestFirst.Where(r => r == completed || r.Id == ended))

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
@@ -77,7 +78,8 @@ internal sealed class RunPruner
         ImmutableArray<Holder> holders = FindHolders();
         ImmutableArray<RunVerdict> verdicts = RetentionRules.Judge(
             holders.Where(h => h.IsIn(_store.CompletedDirectory)).Select(h => h.Run),
-            new RunPins(_store).All(), request.Policy, _time.LocalTimeZone, request.Ended);
+            new RunPins(_store).All(), request.Policy, _time.LocalTimeZone, request.Ended,
+            new RestoreCatalog(_store).Undoable());
         HashSet<string> going =
         [
             .. verdicts.Where(v => !v.IsKept).Select(v => Path.Combine(_store.CompletedDirectory, v.Run.Id.ToString())),

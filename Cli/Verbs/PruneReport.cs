@@ -34,6 +34,7 @@ internal static class PruneReport
         string word = reason.Rule switch
         {
             KeepRule.Pinned => "pinned",
+            KeepRule.Undo => "a restore of it can be undone",
             KeepRule.LastCompleted => "last completed run",
             KeepRule.Newest => "newest",
             KeepRule.Last => "last",

@@ -63,6 +63,21 @@ internal sealed class Engine : IDisposable
         return target;
     }
 
+    /// <summary>Restores in place to the end, whatever that is.</summary>
+    public async Task<RestoreEnd> RestoreInPlace(RestoreRunRequest request)
+    {
+        StartedRestore started = Supervisor.StartRestore(request with { IsForced = true });
+        return await Deadline.Of(started.Completion, "the restore to end");
+    }
+
+    /// <summary>Restores a run, or undoes a restore, in place; it must be completed.</summary>
+    public async Task<RestoreRun> RestoreInPlaceOk(RunId source, params string[] paths)
+    {
+        RestoreEnd end = await RestoreInPlace(new RestoreRunRequest(source) { Paths = [.. paths], PreserveSpecial = true });
+        Assert.AreEqual(RunStatus.Completed, end.Restore.Status, end.Restore.ErrorSummary);
+        return end.Restore;
+    }
+
     public BackupRun Validate(BackupRun run) => Supervisor.Validate(run.Id, [], false, null, CancellationToken.None);
 
     /// <summary>Every chunk file of the store.</summary>
