@@ -7,4 +7,8 @@ namespace Backupd.Cli;
 /// <param name="Error">Progress, messages and errors.</param>
 /// <param name="Time">The clock.</param>
 public sealed record CliContext(
-    string Version, Places Places, TextWriter Output, TextWriter Error, TimeProvider Time);
+    string Version, Places Places, TextWriter Output, TextWriter Error, TimeProvider Time)
+{
+    /// <summary>Where a person answers questions, which are put to <see cref="Error"/>; null when nobody is there.</summary>
+    public TextReader? Answers { get; init; }
+}

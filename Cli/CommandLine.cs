@@ -40,7 +40,10 @@ public static class CommandLine
     {
         CliContext context = new(
             Version, Places.OfUser(), StandardWriter.ForResults(Console.Out), StandardWriter.ForMessages(Console.Error),
-            TimeProvider.System);
+            TimeProvider.System)
+        {
+            Answers = Console.IsInputRedirected || Console.IsErrorRedirected ? null : Console.In,
+        };
         return RunAsync(arguments, context);
     }
 

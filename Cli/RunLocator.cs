@@ -35,9 +35,9 @@ public sealed record RunLocator(BackupStore Store, RunId Run)
         {
             throw NoRun(where);
         }
-        // DIR/completed/RUN_ID is a run's own directory.
+        // DIR/completed/RUN_ID is a run's own directory, and DIR/pre-restore/RESTORE_ID that of a safety run.
         string parent = Path.GetFileName(directory);
-        string storeDirectory = slash >= 0 && parent is "completed" or "failed"
+        string storeDirectory = slash >= 0 && parent is "completed" or "failed" or "pre-restore"
             ? Path.GetDirectoryName(Path.GetFullPath(directory))!
             : directory;
         return new RunLocator(BackupStore.Open(storeDirectory), id);

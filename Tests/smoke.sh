@@ -182,6 +182,48 @@ chunk=$(find "$work/backups/chunks" -type f | head -n 1)
 is 'a chunk can be checked by hand' "$(basename "$chunk")" "$(zstd -dc "$chunk" | sha256sum | cut -d' ' -f1)"
 check 'the sums of a run can be checked by hand' sh -c "cd '$work/backups/completed/$run' && sha256sum -c --quiet SHA256SUMS"
 
+# --- in place: what differs comes back, what is too much stays, and an undo brings back the damage
+cp -a "$work/src" "$work/good"
+damage() {
+    rm -rf "$work/src/deep" "$work/bad"
+    printf 'other\n' >"$work/src/hello.txt"
+    printf 'extra\n' >"$work/src/extra"
+    cp -a "$work/src" "$work/bad"
+}
+restore() { "$binary" restore "$@" --config "$config"; }
+difference() { diff -r --no-dereference "$1" "$2"; }
+damage
+is 'a restore in place off a terminal exits 2' 2 "$(restore latest --participant src 2>/dev/null </dev/null; echo $?)"
+is 'without maintenance mode: 12' 12 "$(restore latest --participant src --yes 2>/dev/null; echo $?)"
+is 'a dry run names what would change' "extra   $work/src/extra,rewrite $work/src/hello.txt" \
+    "$(restore latest --participant src --dry-run 2>/dev/null | grep -E '^(extra|rewrite)' | sort | paste -sd,)"
+check 'and changes nothing' difference "$work/bad" "$work/src"
+check 'the daemon restores in place' restore latest --participant src --yes --force
+is 'and only what is extra differs' "Only in $work/src: extra" "$(difference "$work/good" "$work/src")"
+is 'modes come back in place' 640 "$(stat -c %a "$work/src/hello.txt")"
+check 'the daemon undoes it' restore --undo latest --yes --force
+check 'and the damage is back' difference "$work/bad" "$work/src"
+is 'GetRestoreRuns lists both and the dry run' 3 "$(ask GetRestoreRuns | jq '.rows | length')"
+is 'list --restores does so too' 2 "$("$binary" list --restores --config "$config" | grep -c 'can be undone')"
+check 'one file comes back alone' restore latest --yes --force --path src/hello.txt
+is 'and nothing else' "hello $(ls -d "$work/bad/deep" "$work/src/deep" 2>/dev/null)" "$(cat "$work/src/hello.txt") "
+check 'all of it comes back' restore latest --participant src --yes --force --quiet
+rm "$work/src/extra"
+check 'as it was' difference "$work/good" "$work/src"
+is 'a part is exported' 'src/ src/deep/ src/deep/link' \
+    "$("$binary" export latest src --path deep/link --config "$config" | tar -t | paste -sd' ')"
+
+# --- the same without daemon and configuration, from a store of once
+check 'once' "$binary" once "$work/src" --to "$work/once" --quiet
+damage
+check 'restored in place by this process' "$binary" restore "$work/once/latest" --yes
+is 'only what is extra differs' "Only in $work/src: extra" "$(difference "$work/good" "$work/src")"
+check 'undone' "$binary" restore --undo "$work/once/latest" --yes --quiet
+check 'the damage is back again' difference "$work/bad" "$work/src"
+check 'the undo undone' "$binary" restore --undo "$work/once/latest" --yes --quiet
+rm "$work/src/extra"
+check 'the tree is as it was' difference "$work/good" "$work/src"
+
 # --- a second run, scoped, from the command line
 "$binary" run src --json --quiet --config "$config" >"$work/second.json"
 is 'a scoped run exits 0' 0 $?
@@ -206,6 +248,9 @@ wait "$daemon"
 is 'SIGTERM ends the daemon with 0' 0 $?
 check 'the socket file is gone' test ! -e "$socket"
 is 'no token in the log' 0 "$(grep -c "$token" "$work/log")"
+printf 'other\n' >"$work/src/hello.txt"
+check 'without the daemon its store is restored in place all the same' restore latest --participant src --yes --quiet
+check 'by its configuration' difference "$work/good" "$work/src"
 is 'status without a daemon exits 13' 13 "$("$binary" status --config "$config" 2>/dev/null; echo $?)"
 
 # === The daemon in full, in a home that has seen nothing yet. As somebody else where this is root: root's places are the

@@ -16,20 +16,41 @@ public sealed class RunExporter
     /// <summary>Writes the export. Disk, long.</summary>
     /// <exception cref="BackupException">RunNotFound, RunNotRestorable, RunDamaged, ParticipantUnknown, StoreBusy,
     /// Io.</exception>
-    public void Export(RunId run, string participant, Stream output, CancellationToken cancellation)
+    public void Export(RunId run, string participant, Stream output, CancellationToken cancellation) =>
+        Export(run, participant, [], output, cancellation);
+
+    /// <summary>The same of what matches one of some patterns, as <see cref="RestoreRequest.Paths"/> explains them, with the
+    /// directories that lead there; of everything without patterns.</summary>
+    /// <exception cref="BackupException">Also InputInvalid: a pattern that means nothing, or one for what is no directory;
+    /// NothingMatches: nothing was written.</exception>
+    public void Export(
+        RunId run, string participant, ImmutableArray<string> paths, Stream output, CancellationToken cancellation)
     {
+        ImmutableArray<PathPattern> patterns = [.. paths.Select(PathPattern.Parse)];
         using StoreLock held = StoreLock.SharedOrBusy(Store);
         RunCatalog catalog = new(Store);
         BackupRun found = catalog.Get(run);
         ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(found, [participant]);
         ArtifactFile artifact = catalog.Artifact(found, chosen[0].Name);
+        if (artifact.Kind != "directory" && !patterns.IsEmpty)
+        {
+            throw new BackupException(
+                BackupFault.InputInvalid, $"{participant} is a {artifact.Kind}, which is exported whole: leave out --path");
+        }
         using ListingReader listing = new(Store, artifact);
         using ContentReader content = new(Store);
         try
         {
             if (artifact.Kind == "directory")
             {
-                WriteTar(artifact, listing, content, output, cancellation);
+                IEnumerable<ListingEntry> entries =
+                    patterns.IsEmpty ? listing.Entries() : new RestoreSelection(patterns, artifact).Entries(listing);
+                if (!WriteTar(artifact, entries, content, output, cancellation))
+                {
+                    throw new BackupException(
+                        BackupFault.NothingMatches,
+                        $"nothing of {participant} in run {found.Id} matches {string.Join(" or ", paths)}");
+                }
             }
             else
             {
@@ -46,20 +67,27 @@ public sealed class RunExporter
         }
     }
 
-    private static void WriteTar(
-        ArtifactFile artifact, ListingReader listing, ContentReader content, Stream output,
+    // False when there is nothing to write, and so not even an end of an archive.
+    private static bool WriteTar(
+        ArtifactFile artifact, IEnumerable<ListingEntry> entries, ContentReader content, Stream output,
         CancellationToken cancellation)
     {
         TarWriter tar = new(output, artifact.Name);
-        foreach (ListingEntry entry in listing.Entries())
+        bool isEmpty = true;
+        foreach (ListingEntry entry in entries)
         {
             cancellation.ThrowIfCancellationRequested();
+            isEmpty = false;
             if (tar.WriteHeader(entry))
             {
                 content.CopyTo(entry, output.Write, cancellation);
                 tar.Pad(entry.Size);
             }
         }
-        tar.End();
+        if (!isEmpty)
+        {
+            tar.End();
+        }
+        return !isEmpty;
     }
 }

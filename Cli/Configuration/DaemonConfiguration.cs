@@ -82,6 +82,17 @@ public sealed record DaemonConfiguration
         .Select(s => (DateTimeOffset?)s)
         .Min();
 
+    /// <summary>What the engine is told of it.</summary>
+    /// <param name="version">The program's version.</param>
+    public EngineSettings ToSettings(string version) => new()
+    {
+        Timeout = Timeout,
+        ValidateCold = ValidateCold,
+        Keep = Keep,
+        KeepPreRestore = KeepPreRestore,
+        Version = version,
+    };
+
     /// <summary>The configuration of a daemon that was given none.</summary>
     public static DaemonConfiguration Default(Places places) => new()
     {

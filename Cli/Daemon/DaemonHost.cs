@@ -70,15 +70,8 @@ internal sealed class DaemonHost(
         await Task.WhenAll(loops);
     }
 
-    private EngineSettings Settings(DaemonConfiguration configuration) => new()
-    {
-        Timeout = configuration.Timeout,
-        ValidateCold = configuration.ValidateCold,
-        IsBackground = true,
-        Keep = configuration.Keep,
-        KeepPreRestore = configuration.KeepPreRestore,
-        Version = context.Version,
-    };
+    private EngineSettings Settings(DaemonConfiguration configuration) =>
+        configuration.ToSettings(context.Version) with { IsBackground = true };
 
     private ControlServerOptions Options(DaemonConfiguration configuration, byte[] secret) => new()
     {

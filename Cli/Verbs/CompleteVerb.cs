@@ -54,6 +54,7 @@ internal static class CompleteVerb
             {
                 "PARTICIPANT" => await ParticipantsAsync(resolver, context, stop.Token),
                 "WHERE" or "RUN" or "OLD" or "NEW" => await RunsAsync(resolver, stop.Token),
+                "RESTORE_ID" => await RestoresAsync(resolver, stop.Token),
                 _ => [],
             };
         }
@@ -91,6 +92,15 @@ internal static class CompleteVerb
         return reply.Rows.Select(r => r.RunId).Prepend("latest");
     }
 
+    private static async Task<IEnumerable<string>> RestoresAsync(DaemonResolver resolver, CancellationToken cancellation)
+    {
+        using DaemonClient daemon = await resolver.ConnectAsync(cancellation);
+        GetRestoreRunsReply reply = await daemon.RequestAsync(
+            "GetRestoreRuns", new JsonObject { ["limit"] = MaxRuns }.ToJsonString(), WireJson.Default.GetRestoreRunsReply,
+            cancellation);
+        return reply.Rows.Where(r => r.PreRestorePath.Length > 0).Select(r => r.RestoreId).Prepend("latest");
+    }
+
     /// <summary>Where in the tree of commands the next word stands.</summary>
     /// <param name="Command">The verb so far.</param>
     /// <param name="Option">The option that waits for its value; null for none.</param>
@@ -104,6 +114,7 @@ internal static class CompleteVerb
             null => Argument?.Name ?? "",
             "--participant" => "PARTICIPANT",
             "--run" => "WHERE",
+            "--undo" => "RESTORE_ID",
             _ => "",
         };
 

@@ -9,7 +9,8 @@ internal static class DeleteVerb
     private const string Description = """
         Delete a run, also one that is damaged. Asks nothing; a pinned run is refused.
 
-        What only this run used is given back by the next prune.
+        What only this run used is given back by the next prune. The id of a restore in place deletes what it captured
+        before it began: it cannot be undone any more.
 
         Example:
           backupd delete /mnt/usb/backups/20260102-030405-000001
@@ -24,8 +25,11 @@ internal static class DeleteVerb
         {
             RunLocator found = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
             using BackupSupervisor supervisor = new(found.Store, [], new EngineSettings(), context.Time);
-            supervisor.Delete(found.Run);
-            context.Error.WriteLine($"{found.Run} is deleted; backupd prune gives back the space that only it used");
+            bool isSafety = supervisor.Delete(found.Run).StartsWith("backups/pre-restore/", StringComparison.Ordinal);
+            string what = isSafety
+                ? $"restore {found.Run} cannot be undone any more: what it replaced is deleted"
+                : $"{found.Run} is deleted";
+            context.Error.WriteLine($"{what}; backupd prune gives back the space that only it used");
             return (int)ExitCode.Ok;
         });
         return command;

@@ -13,8 +13,12 @@ internal static class ExportVerb
     private const string Description = """
         Write one participant to standard output: a tar archive of a directory, the bytes of anything else.
 
+        With --path only what matches of a directory, with what is below it and the directories that lead to it; restore
+        --help explains a GLOB.
+
         Examples:
           backupd export latest etc | tar -tv
+          backupd export latest etc --path ssh --path '*.conf' > part.tar
           backupd export demo/latest shop | pg_restore -d shop
         """;
 
@@ -22,7 +26,12 @@ internal static class ExportVerb
     {
         Argument<string> where = new("WHERE") { Description = "As for restore" };
         Argument<string> participant = new("PARTICIPANT") { Description = "Its name (see backupd show)" };
-        Verb command = new("export", Description) { where, participant };
+        Option<string[]> path = new("--path")
+        {
+            Description = "Only what matches, of a directory; may be repeated",
+            HelpName = "GLOB",
+        };
+        Verb command = new("export", Description) { where, participant, path };
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(async (parsed, _) =>
         {
@@ -38,7 +47,9 @@ internal static class ExportVerb
             using SafeFileHandle handle = new(StandardOutput, ownsHandle: false);
             await using FileStream output = new(handle, FileAccess.Write, bufferSize: 0);
             await Task.Run(
-                () => new RunExporter(run.Store).Export(run.Run, parsed.GetValue(participant)!, output, stop), stop);
+                () => new RunExporter(run.Store).Export(
+                    run.Run, parsed.GetValue(participant)!, [.. parsed.GetValue(path) ?? []], output, stop),
+                stop);
             return (int)ExitCode.Ok;
         });
         return command;

@@ -10,13 +10,14 @@ namespace Backupd.Cli.Verbs;
 internal static class ListVerb
 {
     private const string Description = """
-        List the runs of a store, newest first.
+        List the runs of a store, or the restores in place, newest first.
 
         Without DIR it lists the daemon's store: read directly where this user may, else through the daemon.
 
         Examples:
           backupd list
           backupd list /mnt/usb/backups --json | jq '.rows[].run_id'
+          backupd list --restores
         """;
 
     internal static Command Create(CliContext context)
@@ -26,30 +27,47 @@ internal static class ListVerb
             Description = "The store; without it the daemon's",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Verb command = new("list", Description) { directory };
+        Option<bool> restores = new("--restores")
+        {
+            Description = "The restores in place, and which of them restore --undo can take back",
+        };
+        Verb command = new("list", Description) { directory, restores };
         CommonOptions options = new CommonOptions(command).WithJson().WithDaemon();
         command.SetAction(async (parsed, cancellation) =>
         {
             using RunSource source = parsed.GetValue(directory) is string store
                 ? new StoreRuns(BackupStore.Open(store))
                 : await RunSource.OpenAsync(options, parsed, context, cancellation);
-            IReadOnlyList<RunObject> runs = await source.ListAsync(int.MaxValue, cancellation);
-            if (options.Json(parsed))
+            if (parsed.GetValue(restores))
             {
-                await context.Output.WriteLineAsync(
-                    JsonSerializer.Serialize(new GetBackupRunsReply(runs), WireJson.Default.GetBackupRunsReply));
+                await RestoreList.WriteAsync(source, options.Json(parsed), context, cancellation);
             }
             else
             {
-                Write(runs, context);
+                await WriteRunsAsync(source, options.Json(parsed), context, cancellation);
             }
             foreach (string path in source.Unreadable)
             {
-                await context.Error.WriteLineAsync($"backupd: {path} holds no manifest that can be read");
+                await context.Error.WriteLineAsync($"backupd: {path} cannot be read");
             }
             return (int)(source.Unreadable.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
         });
         return command;
+    }
+
+    private static async Task WriteRunsAsync(
+        RunSource source, bool isJson, CliContext context, CancellationToken cancellation)
+    {
+        IReadOnlyList<RunObject> runs = await source.ListAsync(int.MaxValue, cancellation);
+        if (isJson)
+        {
+            await context.Output.WriteLineAsync(
+                JsonSerializer.Serialize(new GetBackupRunsReply(runs), WireJson.Default.GetBackupRunsReply));
+        }
+        else
+        {
+            Write(runs, context);
+        }
     }
 
     private static void Write(IReadOnlyList<RunObject> runs, CliContext context)

@@ -1,16 +1,23 @@
 using System.CommandLine;
-using Backupd.Backup;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
 using Backupd.Cli.Terminal;
 
 namespace Backupd.Cli.Verbs;
 
-/// <summary><c>backupd restore</c>: gives a run, or parts of it, back into a directory.</summary>
+/// <summary><c>backupd restore</c>: gives a run, or parts of it, back: in place or into a directory.</summary>
 internal static class RestoreVerb
 {
     private const string Description = """
-        Restore a run into a directory; each participant becomes DIR/BASE_NAME_OF_ITS_SOURCE.
+        Restore a run, or parts of it: in place, or with --to into a directory.
+
+        In place each participant goes back to where it came from. Only what differs is rewritten, and what the backup does
+        not have stays, unless the configuration says restoreDelete. What is there is captured first, so that --undo brings
+        it back: as often as you like, for an undo can be undone. The daemon does it for its own store, in maintenance mode
+        or with --force; without a daemon, and for a store named by its directory, this process does. It asks before it
+        begins, unless --yes answers.
+
+        With --to DIR each participant becomes DIR/BASE_NAME_OF_ITS_SOURCE.
 
         With --path only what matches comes back, with everything below a directory that matches and the directories
         that lead to it. A GLOB without a slash is a name at any depth. A GLOB with a slash is a whole path, from the
@@ -19,8 +26,11 @@ internal static class RestoreVerb
         directories only.
 
         Examples:
+          backupd restore latest --dry-run
+          backupd restore latest --participant etc --path nginx/nginx.conf
+          backupd restore --undo latest
+          backupd restore demo/latest --yes
           backupd restore latest --to /tmp/back
-          backupd restore /mnt/usb/backups/latest --to back --participant etc
           backupd restore latest --to back --path etc/ssh --path '*.conf'
           backupd restore latest --to back --overwrite --dry-run
         """;
@@ -29,46 +39,28 @@ internal static class RestoreVerb
 
     internal static Command Create(CliContext context)
     {
-        Argument<string> where = new("WHERE")
+        Argument<string?> where = new("WHERE")
         {
             Description = "A run id or latest (of the daemon's store), DIR/latest, DIR/RUN_ID or a run's directory",
+            Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<string?> to = new("--to") { Description = "The directory to restore into", HelpName = "DIR" };
-        Option<string[]> participant = new("--participant")
-        {
-            Description = "Only this participant; may be repeated",
-            HelpName = "P",
-        };
-        Option<string[]> path = new("--path") { Description = "Only what matches; may be repeated", HelpName = "GLOB" };
-        Option<bool> overwrite = new("--overwrite")
-        {
-            Description = "Entries may exist; only what differs is rewritten, nothing is removed",
-        };
-        Option<bool> special = new("--preserve-special")
-        {
-            Description = "As root: keep setuid and setgid bits of files, file capabilities, and device nodes, which are "
-                + "left out and named without it",
-        };
-        Option<bool> dryRun = new("--dry-run") { Description = "Print what would be written, and write nothing" };
-        Verb command = new("restore", Description) { where, to, participant, path, overwrite, special, dryRun };
-        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithConfig();
+        RestoreOptions own = new();
+        Verb command = new("restore", Description) { where };
+        own.AddTo(command);
+        CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithDaemon();
         command.SetAction(async (parsed, _) =>
         {
-            string target = parsed.GetValue(to) ?? throw new BackupException(
-                BackupFault.InputInvalid, "restore needs --to DIR: the directory to restore into");
-            RunLocator run = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
-            RestoreRequest request = new()
+            string? run = parsed.GetValue(where);
+            own.RefuseWhatMeansNothing(run, options, parsed);
+            if (parsed.GetValue(own.To) is not string target)
             {
-                Run = run.Run,
-                TargetDirectory = target,
-                Participants = [.. parsed.GetValue(participant) ?? []],
-                Paths = [.. parsed.GetValue(path) ?? []],
-                Overwrite = parsed.GetValue(overwrite),
-                PreserveSpecial = parsed.GetValue(special),
-            };
-            return parsed.GetValue(dryRun)
-                ? await PreviewAsync(run, request, options, parsed, context)
-                : await RestoreAsync(run, request, options, parsed, context);
+                return await new RestoreInPlace(own.InPlace(run, parsed), options, parsed, context).RunAsync();
+            }
+            RunLocator found = RunLocator.Find(run!, options.Config(parsed), context.Places);
+            RestoreRequest request = own.Into(found.Run, target, parsed);
+            return parsed.GetValue(own.DryRun)
+                ? await PreviewAsync(found, request, options, parsed, context)
+                : await RestoreAsync(found, request, options, parsed, context);
         });
         return command;
     }

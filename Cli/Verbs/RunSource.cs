@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Backupd.Backup;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Cli.Client;
@@ -65,6 +66,10 @@ internal abstract class RunSource : IDisposable
     /// <param name="cancellation">Gives up.</param>
     internal abstract Task<IReadOnlyList<RunObject>> ListAsync(int limit, CancellationToken cancellation);
 
+    /// <summary>Restores in place with their participants, newest first, and whether each can be undone.</summary>
+    internal abstract Task<IReadOnlyList<(RestoreObject Restore, bool IsUndoable)>> ListRestoresAsync(
+        CancellationToken cancellation);
+
     /// <summary>One run.</summary>
     internal abstract Task<FoundRun> GetAsync(RunId id, CancellationToken cancellation);
 
@@ -95,6 +100,16 @@ internal sealed class StoreRuns(BackupStore store) : RunSource
         Unreadable = unreadable;
         return Task.FromResult<IReadOnlyList<RunObject>>(
             [.. runs.Select(r => RunObject.Row(r) with { Pinned = _pinned.Contains(r.Id) })]);
+    }
+
+    internal override Task<IReadOnlyList<(RestoreObject Restore, bool IsUndoable)>> ListRestoresAsync(
+        CancellationToken cancellation)
+    {
+        ImmutableArray<RestoreRun> restores =
+            new RestoreCatalog(store).List(int.MaxValue, before: null, out ImmutableArray<string> unreadable);
+        Unreadable = unreadable;
+        return Task.FromResult<IReadOnlyList<(RestoreObject, bool)>>(
+            [.. restores.Select(r => (RestoreObject.Row(r), UndoneRestore.HasSafety(store, r)))]);
     }
 
     internal override Task<FoundRun> GetAsync(RunId id, CancellationToken cancellation) =>
@@ -130,6 +145,17 @@ internal sealed class DaemonRuns(DaemonClient daemon) : RunSource
         return runs;
     }
 
+    internal override async Task<IReadOnlyList<(RestoreObject Restore, bool IsUndoable)>> ListRestoresAsync(
+        CancellationToken cancellation)
+    {
+        List<(RestoreObject, bool)> restores = [];
+        await foreach (RestoreObject restore in AllRestoresAsync(daemon, PageRows, withParticipants: true, cancellation))
+        {
+            restores.Add((restore, restore.PreRestorePath.Length > 0));
+        }
+        return restores;
+    }
+
     internal override async Task<FoundRun> GetAsync(RunId id, CancellationToken cancellation) =>
         new(await GetAsync(daemon, id.ToString(), cancellation), Record: null, Catalog: null);
 
@@ -151,17 +177,8 @@ internal sealed class DaemonRuns(DaemonClient daemon) : RunSource
         string? before = null;
         while (true)
         {
-            JsonObject data = new() { ["limit"] = pageRows };
-            if (withParticipants)
-            {
-                data["participants"] = true;
-            }
-            if (before is not null)
-            {
-                data["before"] = before;
-            }
             GetBackupRunsReply page = await daemon.RequestAsync(
-                "GetBackupRuns", data.ToJsonString(), WireJson.Default.GetBackupRunsReply, cancellation);
+                "GetBackupRuns", Page(pageRows, withParticipants, before), WireJson.Default.GetBackupRunsReply, cancellation);
             foreach (RunObject run in page.Rows)
             {
                 yield return run;
@@ -172,6 +189,43 @@ internal sealed class DaemonRuns(DaemonClient daemon) : RunSource
             }
             before = page.Rows[^1].RunId;
         }
+    }
+
+    /// <summary>Every restore in place of a daemon, likewise.</summary>
+    internal static async IAsyncEnumerable<RestoreObject> AllRestoresAsync(
+        DaemonClient daemon, int pageRows, bool withParticipants,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        string? before = null;
+        while (true)
+        {
+            GetRestoreRunsReply page = await daemon.RequestAsync(
+                "GetRestoreRuns", Page(pageRows, withParticipants, before), WireJson.Default.GetRestoreRunsReply,
+                cancellation);
+            foreach (RestoreObject restore in page.Rows)
+            {
+                yield return restore;
+            }
+            if (page.Rows.Count < pageRows)
+            {
+                yield break;
+            }
+            before = page.Rows[^1].RestoreId;
+        }
+    }
+
+    private static string Page(int rows, bool withParticipants, string? before)
+    {
+        JsonObject data = new() { ["limit"] = rows };
+        if (withParticipants)
+        {
+            data["participants"] = true;
+        }
+        if (before is not null)
+        {
+            data["before"] = before;
+        }
+        return data.ToJsonString();
     }
 
     /// <summary>One run of a daemon.</summary>

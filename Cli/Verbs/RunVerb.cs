@@ -12,8 +12,6 @@ namespace Backupd.Cli.Verbs;
 /// <summary><c>backupd run</c>: starts a backup in the daemon and follows it.</summary>
 internal static class RunVerb
 {
-    private static readonly TimeSpan SecondSignalTime = TimeSpan.FromSeconds(3);
-
     private const string Description = """
         Start a backup in the daemon and follow it: all participants, or those named.
 
@@ -53,13 +51,12 @@ internal static class RunVerb
             using RunFollower follower = await RunFollower.SubscribeAsync(resolver, interrupts.Token);
             CheckNames(named, follower.Sources);
             using DaemonClient starter = await resolver.ConnectAsync(interrupts.Token);
-            ProgressObject before = await starter.RequestAsync(
-                "GetBackupProgress", "{}", WireJson.Default.ProgressObject, interrupts.Token);
-            Task<string> reply = starter.RequestLineAsync("StartFullBackup", data, CancellationToken.None);
+            StartedOperation started = await StartedOperation.StartAsync(
+                "run", "StartFullBackup", data, starter, follower, interrupts.Token);
             return parsed.GetValue(detach)
-                ? await DetachAsync(reply, follower, before.RunId, context)
+                ? await started.DetachAsync(context)
                 : await FollowAsync(
-                    reply, follower, before.RunId, interrupts, resolver, new Report(named, options, parsed, context));
+                    started, follower, interrupts, resolver, new Report(named, options, parsed, context));
         });
         return command;
     }
@@ -86,97 +83,12 @@ internal static class RunVerb
         return data.ToJsonString();
     }
 
-    // An event of another run than before says that the run is on; a reply before it says that it is not.
-    private static async Task<int> DetachAsync(
-        Task<string> reply, RunFollower follower, string runBefore, CliContext context)
-    {
-        using CancellationTokenSource stop = new();
-        Task<string> started = follower.WaitForStartAsync(runBefore, stop.Token);
-        string run = "";
-        if (await Task.WhenAny(started, reply) == reply)
-        {
-            DaemonClient.ThrowIfError(await reply);
-        }
-        else
-        {
-            run = await started + " ";
-        }
-        await stop.CancelAsync();
-        await context.Error.WriteLineAsync($"the run {run}has started; follow it with: backupd watch");
-        return (int)ExitCode.Ok;
-    }
-
     private static async Task<int> FollowAsync(
-        Task<string> reply, RunFollower follower, string runBefore, Interrupts interrupts, DaemonResolver resolver,
-        Report report)
+        StartedOperation started, RunFollower follower, Interrupts interrupts, DaemonResolver resolver, Report report)
     {
-        CliContext context = report.Context;
-        ProgressDisplay display = report.Options.Display(report.Parsed, context, follower.Sources);
-        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(interrupts.Token);
-        Task<ProgressObject?> shown = follower.ShowUntilEndAsync(display, except: runBefore, stop.Token);
-        try
-        {
-            Task ended = await Task.WhenAny(reply, Interrupted(interrupts.Token));
-            if (ended != reply && !await CancelOrDetachAsync(interrupts, resolver, reply, context))
-            {
-                return (int)ExitCode.Cancelled;
-            }
-            string line = await reply;
-            await LetTheEndBeShownAsync(shown, line, stop);
-            display.End();
-            return await report.WriteAsync(line, resolver);
-        }
-        finally
-        {
-            display.End();
-        }
-    }
-
-    // True when the run is to be waited for after all: it was cancelled.
-    private static async Task<bool> CancelOrDetachAsync(
-        Interrupts interrupts, DaemonResolver resolver, Task<string> reply, CliContext context)
-    {
-        await context.Error.WriteLineAsync("\nthe run goes on in the daemon; Ctrl-C again within 3 s cancels it");
-        Task waited = Task.Delay(SecondSignalTime, context.Time);
-        Task first = await Task.WhenAny(interrupts.Second, waited, reply);
-        if (first == reply)
-        {
-            return true;
-        }
-        if (first == waited)
-        {
-            await context.Error.WriteLineAsync("follow it with: backupd watch");
-            return false;
-        }
-        // On a line of its own, behind the ^C that the terminal shows.
-        await context.Error.WriteLineAsync("\nthe run is being cancelled");
-        using DaemonClient daemon = await resolver.ConnectAsync(CancellationToken.None);
-        await daemon.RequestLineAsync("StopBackupServer", "{}", CancellationToken.None);
-        return true;
-    }
-
-    // The reply may overtake the last event, which came over the other connection.
-    private static async Task LetTheEndBeShownAsync(
-        Task<ProgressObject?> shown, string line, CancellationTokenSource stop)
-    {
-        bool started = !line.Contains("\"BACKUP_RUN_ACTIVE\"", StringComparison.Ordinal)
-            && !line.Contains("\"INVALID_DATA\"", StringComparison.Ordinal);
-        stop.CancelAfter(started ? TimeSpan.FromSeconds(2) : TimeSpan.Zero);
-        try
-        {
-            await shown;
-        }
-        catch (OperationCanceledException)
-        {
-            // No run, or its end was not seen in time; the reply says how it ended.
-        }
-    }
-
-    private static Task Interrupted(CancellationToken token)
-    {
-        TaskCompletionSource source = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        token.Register(() => source.TrySetResult());
-        return source.Task;
+        ProgressDisplay display = report.Options.Display(report.Parsed, report.Context, follower.Sources);
+        string? line = await started.FollowAsync(display, interrupts, resolver, report.Context);
+        return line is null ? (int)ExitCode.Cancelled : await report.WriteAsync(line, resolver);
     }
 
     /// <summary>Says how the run ended.</summary>

@@ -59,7 +59,13 @@ internal static class ShowVerb
 
     private static void Write(FoundRun found, string where, TextWriter output)
     {
-        RunSummary.Write(found.Run, output, $"backupd restore {where} --to DIR", again: "");
+        bool isSafety = found.Run.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal);
+        if (isSafety)
+        {
+            output.WriteLine("What was there before a restore in place, captured by it:");
+        }
+        RunSummary.Write(
+            found.Run, output, isSafety ? $"backupd restore --undo {where}" : $"backupd restore {where} --to DIR", again: "");
         if (found.Record is not null)
         {
             RunFigures.Write(found.Record, output);
