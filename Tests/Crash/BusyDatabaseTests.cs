@@ -21,7 +21,7 @@ public sealed class BusyDatabaseTests
     {
         using TempDirectory directory = new();
         string database = await MakeAsync(directory, journal);
-        await using Writer writer = new(database);
+        await using DatabaseProgram writer = new(database);
         // Exclusive in either mode; held until the writer goes.
         await writer.DoAsync(TakeExclusively);
         BackupRun run = await RunAsync(directory["store"], database, new LeapingClock());
@@ -40,7 +40,7 @@ public sealed class BusyDatabaseTests
     {
         using TempDirectory directory = new();
         string database = await MakeAsync(directory, journal);
-        await using Writer writer = new(database);
+        await using DatabaseProgram writer = new(database);
         await writer.DoAsync(TakeExclusively);
         // Longer than one wait of SQLite's own.
         Task<BackupRun> running = RunAsync(directory["store"], database, TimeProvider.System);
@@ -56,7 +56,7 @@ public sealed class BusyDatabaseTests
     {
         using TempDirectory directory = new();
         string database = await MakeAsync(directory, "wal");
-        await using Writer writer = new(database);
+        await using DatabaseProgram writer = new(database);
         await writer.DoAsync("INSERT INTO t VALUES (7);");
         await writer.DoAsync("BEGIN IMMEDIATE; INSERT INTO t SELECT value FROM generate_series(1000, 9000);");
         BackupRun run = await RunAsync(directory["store"], database, TimeProvider.System);
@@ -95,43 +95,5 @@ public sealed class BusyDatabaseTests
             BackupStore.OpenOrCreate(store), [new SqliteParticipant("app", true, database)],
             new EngineSettings(), time);
         return await Deadline.Of(supervisor.Start(new RunRequest(RunTrigger.Manual, [])).Completion, "the run to end");
-    }
-
-    /// <summary>A clock on which forty seconds pass between any two looks, so that limits are reached at once.</summary>
-    private sealed class LeapingClock : TimeProvider
-    {
-        private long _looks;
-
-        public override long TimestampFrequency => 1;
-
-        public override long GetTimestamp() => Interlocked.Increment(ref _looks) * 40;
-    }
-
-    /// <summary>Another program with the database open: sqlite3, told what to do line by line.</summary>
-    private sealed class Writer : IAsyncDisposable
-    {
-        private readonly Process _process;
-
-        public Writer(string database) => _process = Shell.Start("sqlite3", ["-bail", database]);
-
-        public async Task DoAsync(string sql)
-        {
-            await _process.StandardInput.WriteLineAsync(sql + " SELECT 'done';");
-            await _process.StandardInput.FlushAsync();
-            string? line;
-            do
-            {
-                line = await Deadline.Of(_process.StandardOutput.ReadLineAsync(), $"sqlite3 to have done {sql}");
-                Assert.IsNotNull(line, $"sqlite3 ended at {sql}");
-            }
-            while (line != "done");
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            _process.StandardInput.Close();
-            await Deadline.Of(_process.WaitForExitAsync(), "sqlite3 to end");
-            _process.Dispose();
-        }
     }
 }
