@@ -86,7 +86,7 @@ public static class ConfigurationKeys
         new(Participant, "user", "the daemon's", "command: the account that it runs as"),
         new(Participant, "timeout", "1h", "command: the longest that it may take"),
         new(Participant, "minBytes", "1", "command: less output is a failure"),
-        new(Participant, "restoreCommand", "none", "command: program and arguments that take back on their input what was backed up"),
+        new(Participant, "restoreCommand", "none", "command: program and arguments that take back what was backed up"),
     ];
 
     /// <summary>Whether a section has a key.</summary>

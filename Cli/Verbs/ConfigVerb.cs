@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Backupd.Backup.Participants;
 using Backupd.Cli.Configuration;
@@ -90,9 +91,12 @@ internal static class ConfigVerb
         DirectoryParticipant d => Directory.Exists(d.Root) ? null : d.Root,
         FileParticipant f => File.Exists(f.Path) ? null : f.Path,
         SqliteParticipant s => File.Exists(s.Path) ? null : s.Path,
-        CommandParticipant c => !c.Argv[0].Contains('/') || File.Exists(c.Argv[0]) ? null : c.Argv[0],
+        CommandParticipant c => MissingProgram(c.Argv) ?? MissingProgram(c.RestoreArgv),
         _ => null,
     };
+
+    private static string? MissingProgram(ImmutableArray<string> argv) =>
+        argv is [string program, ..] && program.Contains('/') && !File.Exists(program) ? program : null;
 
     private static Verb Show(CliContext context)
     {

@@ -29,7 +29,10 @@ public sealed record RestoreObject
     /// small.</summary>
     public static RestoreObject Row(RestoreRun restore) => Summary(restore) with
     {
-        Participants = [.. restore.Participants.Select(RestoredParticipantObject.From).Select(RestoredParticipantObject.CountOnly)],
+        Participants =
+        [
+            .. restore.Participants.Select(RestoredParticipantObject.From).Select(RestoredParticipantObject.CountOnly),
+        ],
     };
 
     /// <summary>The same without participants, as lists carry it.</summary>

@@ -68,7 +68,8 @@ internal sealed class RestoreCommands(BackupSupervisor supervisor, EventLog log)
         // A setuid program or a device node that comes out of a backup is as good as root on this machine.
         return asked.PreserveSpecial && role != SessionRole.Admin
             ? throw new RequestException(
-                ErrorSymbol.Permissions, "data.preserve_special is for administrators: it brings back setuid bits and device nodes")
+                ErrorSymbol.Permissions,
+                "data.preserve_special is for administrators: it brings back setuid bits and device nodes")
             : asked;
     }
 }

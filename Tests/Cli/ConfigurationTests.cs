@@ -104,7 +104,14 @@ public sealed class ConfigurationTests
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[\"ls\"],\"minBytes\":-1}}}", "f:1:64:", "whole number")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"allowEmpty\":true}}}", "f:1:48:", "means nothing for a file")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"before\":[]}}}", "f:1:57:", "a program and its arguments")]
-    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"restoreCommand\":[]}}}", "f:1:48:", "unknown key")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"restore\":[]}}}", "f:1:48:", "unknown key")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"restoreCommand\":[]}}}", "f:1:48:", "means nothing for a file")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"restoreDelete\":true,\"command\":[\"ls\"]}}}", "f:1:57:", "means nothing for a command")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[\"ls\"],\"restoreCommand\":[]}}}", "f:1:70:", "a program and its arguments")]
+    [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"command\":[\"ls\"],\"restoreCommand\":\"cat\"}}}", "f:1:70:", "array of texts")]
+    [DataRow("{\"store\":\"/s\",\"keepPreRestore\":30}", "f:1:32:", "text in quotation marks")]
+    [DataRow("{\"store\":\"/s\",\"keepPreRestore\":\"0s\"}", "f:1:32:", "must be a duration")]
+    [DataRow("{\"store\":\"/s\",\"keepPreRestore\":\"367d\"}", "f:1:32:", "must be a duration")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"critical\":\"yes\"}}}", "f:1:59:", "true or false")]
     public void A_refusal_names_the_place_and_what_to_do(string text, string place, string what)
     {

@@ -70,7 +70,7 @@ public sealed class InitVerbTests
         string all = Regex.Replace(text, "^( *)// (?=[\"{].*,$)", "$1", RegexOptions.Multiline);
         DaemonConfiguration full = ConfigurationReader.Read(Encoding.UTF8.GetBytes(all), "f", places);
         CollectionAssert.AreEquivalent(
-            (string[])["directory", "directory", "directory", "file", "sqlite", "command"], full.Participants.Select(p => p.Kind).ToArray());
+            (string[])["directory", "directory", "directory", "file", "sqlite", "command", "command"], full.Participants.Select(p => p.Kind).ToArray());
         Assert.HasCount(2, full.Schedules);
         Assert.AreEqual("backupd", full.Group);
         Assert.HasCount(1, full.Hosts);
@@ -82,7 +82,7 @@ public sealed class InitVerbTests
         using TempDirectory directory = new();
         directory.Write("c.json", """
             { "store": "/s", "participants": { "d": { "directory": "/nowhere/d" }, "f": { "file": "/nowhere/f" }, "q": { "sqlite": "/etc" },
-              "c": { "command": ["/nowhere/c"] }, "k": { "command": ["ls"] }, "etc": { "directory": "/etc" } } }
+              "c": { "command": ["/nowhere/c"] }, "k": { "command": ["ls"], "restoreCommand": ["/nowhere/k"] }, "etc": { "directory": "/etc" } } }
             """);
         Outcome check = await InProcess.Run("config", "check", directory["c.json"]);
         Assert.AreEqual(0, check.Code, check.ToString());
@@ -91,6 +91,7 @@ public sealed class InitVerbTests
             [
                 "warning: participants.d: /nowhere/d does not exist", "warning: participants.f: /nowhere/f does not exist",
                 "warning: participants.q: /etc does not exist", "warning: participants.c: /nowhere/c does not exist",
+                "warning: participants.k: /nowhere/k does not exist",
             ],
             check.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }

@@ -237,6 +237,25 @@ public sealed class RestoreOnTheWireTests
     }
 
     [TestMethod]
+    public async Task The_copy_of_what_was_there_is_looked_at_validated_and_deleted_by_the_restores_id_and_is_no_backup()
+    {
+        using TempDirectory source = Source("a", "gone");
+        await using TestServer server = new(Tree(source, "a"), Tree(source, "gone"));
+        string run = (await server.Engine.RunOk()).Id.ToString();
+        Directory.Delete(source["gone"], recursive: true);
+        using TestClient client = await server.ConnectAsync();
+        string id = Text(await Restore(client, run, ",\"force\":true"), "restore_id");
+        string data = $"{{\"run_id\":\"{id}\"}}";
+        JsonElement copy = await client.CallJsonAsync("GetBackupRun", data);
+        Assert.AreEqual($"backups/pre-restore/{id} completed", $"{Text(copy, "path")} {Text(copy, "status")}");
+        Assert.IsTrue((await client.CallJsonAsync("ValidateBackupRun", data)).GetProperty("ok").GetBoolean());
+        Assert.HasCount(1, (await client.CallJsonAsync("GetBackupRuns")).GetProperty("rows").EnumerateArray().ToArray());
+        Assert.AreEqual($"backups/pre-restore/{id}", Text(await client.CallJsonAsync("DeleteBackupRun", data), "deleted_path"));
+        Assert.AreEqual("BACKUP_RUN_NOT_FOUND", Text(await Restore(client, id, ",\"force\":true"), "error"));
+        Assert.AreEqual("completed", Text(await client.CallJsonAsync("GetRestoreRun", $"{{\"restore_id\":\"{id}\"}}"), "status"));
+    }
+
+    [TestMethod]
     public async Task A_restore_without_a_copy_cannot_be_undone()
     {
         using TempDirectory source = Source("a");

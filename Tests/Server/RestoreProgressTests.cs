@@ -102,7 +102,9 @@ public sealed class RestoreProgressTests
         Assert.Contains(phase == RunPhase.Restore ? "what was restored by then stays" : "nothing was touched", Text(ended, "error_summary"));
         Assert.AreEqual("mine", Read(source));
         JsonElement polled = await other.CallJsonAsync("GetBackupProgress");
-        Assert.AreEqual($"False {id} {status} failed", $"{polled.GetProperty("active")} {Text(polled, "run_id")} {Text(polled, "status")} {Text(polled, "phase")}");
+        Assert.AreEqual(
+            $"False {id} {status} failed",
+            $"{polled.GetProperty("active")} {Text(polled, "run_id")} {Text(polled, "status")} {Text(polled, "phase")}");
         Assert.AreEqual(status, Text(await other.CallJsonAsync("GetRestoreRun", $"{{\"restore_id\":\"{id}\"}}"), "status"));
         Assert.AreEqual("completed", Text(await other.CallJsonAsync("StartRestoreRun", Forced(run)), "status"));
         Assert.AreEqual("good", Read(source));
@@ -156,7 +158,6 @@ public sealed class RestoreProgressTests
             await Deadline.Of(stage.Entered, "the restore is on");
             starter.Reset();
         }
-        await Deadline.Until(() => server.Server.SessionCount == 1, "the starter's session has ended");
         stage.LetGo(RunPhase.Restore);
         JsonElement data;
         do
@@ -278,7 +279,11 @@ public sealed class RestoreProgressTests
                     && _open.TryGetValue(phase, out ManualResetEventSlim? open) && !open.IsSet)
                 {
                     _entered.TrySetResult();
-                    open.Wait(Deadline.Long);
+                    if (!open.Wait(Deadline.Long))
+                    {
+                        // The test has failed elsewhere, and the server must be able to end.
+                        open.Set();
+                    }
                 }
             };
             return server;
