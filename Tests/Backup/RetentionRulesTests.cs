@@ -173,7 +173,7 @@ public sealed class RetentionRulesTests
             KeepRule.Weekly => (policy.Weekly, r => Monday(Local(r)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)),
             KeepRule.Monthly => (policy.Monthly, r => Local(r).ToString("yyyy-MM", CultureInfo.InvariantCulture)),
             KeepRule.Yearly => (policy.Yearly, r => Local(r).ToString("yyyy", CultureInfo.InvariantCulture)),
-            KeepRule.Pinned or KeepRule.LastCompleted or KeepRule.Within or _ => (0, (Func<BackupRun, string>)(_ => "")),
+            KeepRule.Pinned or KeepRule.Undo or KeepRule.LastCompleted or KeepRule.Within or _ => (0, (Func<BackupRun, string>)(_ => "")),
         };
         if (rule == KeepRule.Within)
         {
