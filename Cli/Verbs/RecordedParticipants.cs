@@ -39,22 +39,28 @@ internal sealed class RecordedParticipants
         return [.. artifacts.Select(Definition)];
     }
 
-    // What was not there before a restore has nothing in its safety run; the run that was restored says what it is.
-    private ArtifactFile? Find(BackupRun run, string name)
-    {
-        for (BackupRun? at = run; at is not null; at = Restored(at))
-        {
-            if (at.Participants.Any(p => p.Name == name && !p.Artifacts.IsEmpty))
-            {
-                return _catalog.Artifact(at, name);
-            }
-        }
-        return null;
-    }
+    // Of a safety run the run that was restored is asked first: what was not there has nothing in the safety run, and a
+    // database that could not be used is kept there as the files that it was.
+    private ArtifactFile? Find(BackupRun run, string name) =>
+        (Restored(run) is BackupRun restored ? Find(restored, name) : null)
+        ?? (run.Participants.Any(p => p.Name == name && !p.Artifacts.IsEmpty) ? _catalog.Artifact(run, name) : null);
 
-    private BackupRun? Restored(BackupRun run) => run.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal)
-        ? _catalog.Get(_restores.Get(run.Id).SourceRun)
-        : null;
+    private BackupRun? Restored(BackupRun run)
+    {
+        if (!run.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal))
+        {
+            return null;
+        }
+        try
+        {
+            return _catalog.Get(_restores.Get(run.Id).SourceRun);
+        }
+        catch (BackupException e) when (e.Fault is BackupFault.RunNotFound or BackupFault.RestoreNotFound)
+        {
+            // It was deleted: the safety run says what it can.
+            return null;
+        }
+    }
 
     private static ParticipantDefinition Definition(ArtifactFile artifact)
     {

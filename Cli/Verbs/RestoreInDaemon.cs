@@ -62,7 +62,7 @@ internal sealed class RestoreInDaemon
         if (StartedOperation.IsError(line))
         {
             await RestoreReporter.WriteRefusedAsync(line, _options, _parsed, _context);
-            DaemonClient.ThrowIfError(line);
+            ThrowError(line);
         }
         RestoreObject restore = JsonSerializer.Deserialize(line, WireJson.Default.RestoreObject)!;
         RestoreSummary summary = new(_request, restore, store: "", subject.LeftOut)
@@ -70,6 +70,20 @@ internal sealed class RestoreInDaemon
             DaemonStore = known?.Store ?? "",
         };
         return await RestoreReporter.WriteAsync(summary, line, _request, _options, _parsed, _context);
+    }
+
+    private static void ThrowError(string line)
+    {
+        try
+        {
+            DaemonClient.ThrowIfError(line);
+        }
+        catch (ErrorReplyException e) when (e.Symbol == "INVALID_DATA" && StartedOperation.HasBegun(line))
+        {
+            // The wire has one word for data that is wrong and for patterns that match nothing. Only the latter are found out
+            // when the restore has begun.
+            throw new BackupException(BackupFault.NothingMatches, e.Message, e.Detail, e);
+        }
     }
 
     // Before the question: nobody likes to think about an answer in vain.

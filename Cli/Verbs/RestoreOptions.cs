@@ -78,6 +78,8 @@ internal sealed class RestoreOptions
                 "--undo stands instead of WHERE: what was there before the restore is what comes back"),
             (isInto && undo is not null,
                 $"--undo is for restores in place; to look at what one has replaced: backupd restore {undo} --to DIR"),
+            (undo is not null && parsed.GetValue(_path) is { Length: > 0 },
+                "an undo gives back all that the restore has changed: leave out --path"),
             (!isInto && parsed.GetValue(_overwrite), "--overwrite is for --to; in place only what differs is rewritten anyway"),
             (isInto && parsed.GetValue(_force), "--force is for a restore in place; with --to, --overwrite lets entries exist"),
             (isInto && parsed.GetValue(_yes), "--yes is for a restore in place; with --to nothing is asked"),

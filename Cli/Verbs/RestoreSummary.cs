@@ -73,7 +73,8 @@ internal sealed class RestoreSummary
             output.WriteLine($"  {missing.Name}: left out, the run does not hold all of it: {Units.Printable(missing.Error)}");
         }
         string error = Error;
-        bool isTold = _restore.Participants.Any(p => !p.Ok && error.EndsWith(Units.Printable(p.Error), StringComparison.Ordinal));
+        bool isTold = _restore.Participants.Any(
+            p => HasErrorOfItsOwn(p) && _restore.ErrorSummary.EndsWith(p.Error, StringComparison.Ordinal));
         if (error.Length > 0 && !isTold)
         {
             output.WriteLine($"  {error}");
@@ -88,8 +89,7 @@ internal sealed class RestoreSummary
         {
             output.WriteLine($"  {participant.Name}: {Figures(participant)}: {Units.Printable(participant.Target)}");
         }
-        // What ended the restore is told once, below.
-        if (!participant.Ok && (wasReached || participant.Error != _restore.ErrorSummary))
+        if (HasErrorOfItsOwn(participant))
         {
             output.WriteLine($"  {participant.Name}: {Units.Printable(participant.Error)}");
         }
@@ -170,6 +170,10 @@ internal sealed class RestoreSummary
             output.WriteLine($"  {(_request.IsUndo ? "Take that back" : "Undo it")}: {Undo}");
         }
     }
+
+    // What ended the restore as a whole stands at each participant that it cut short, and is told once.
+    private bool HasErrorOfItsOwn(RestoredParticipantObject participant) =>
+        !participant.Ok && (participant.StartedAt > 0 || participant.Error != _restore.ErrorSummary);
 
     private static bool IsWalledOff(RestoredParticipantObject participant) =>
         participant.Problems.Prepend(participant.Error).Any(

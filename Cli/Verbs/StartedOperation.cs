@@ -129,8 +129,9 @@ internal sealed class StartedOperation
         return reply.RootElement.TryGetProperty("error", out _);
     }
 
-    // An error that names what has ended is its end; any other came before a beginning.
-    private static bool HasBegun(string line)
+    /// <summary>Whether something was begun. An error that names what has ended is its end; any other came before a
+    /// beginning.</summary>
+    internal static bool HasBegun(string line)
     {
         using JsonDocument reply = JsonDocument.Parse(line);
         return !reply.RootElement.TryGetProperty("error", out _)

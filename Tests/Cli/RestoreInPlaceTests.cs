@@ -123,6 +123,7 @@ public sealed class RestoreInPlaceTests
                 ("--yes is for a restore in place", [latest, "--to", "d", "--yes"]),
                 ("--detach is for a restore in place", [latest, "--to", "d", "--detach"]),
                 ("--addr is for a restore in place", [latest, "--to", "d", "--addr", "unix:/x"]),
+                ("leave out --path", ["--undo", latest, "--path", "x"]),
                 ("leave out --detach", [latest, "--dry-run", "--detach"]),
                 ("is restored by this process", [latest, "--yes", "--detach"]),
                 ("names no run", ["not-a-run", "--yes"]),
@@ -187,6 +188,30 @@ public sealed class RestoreInPlaceTests
         Assert.AreEqual(0, (await Run(directory, "restore", $"{store}/latest", "--yes", "--quiet", "--participant", "src")).Code);
         Assert.IsTrue(File.Exists(directory["src/f"]));
         Assert.AreEqual(10, (await Run(directory, "restore", $"{store}/latest", "--yes", "--participant", "nobody")).Code);
+    }
+
+    [TestMethod]
+    [DataRow("no database any more")]
+    [DataRow(null)]
+    public async Task A_database_comes_back_in_place_and_an_undo_brings_back_what_was_there(string? found)
+    {
+        using TempDirectory directory = new();
+        string store = directory["s"];
+        await Shell.Ok("sqlite3", directory["app.db"], "CREATE TABLE t (n); INSERT INTO t VALUES (42);");
+        Assert.AreEqual(0, (await Run(directory, "once", directory["app.db"], "--to", store, "--quiet")).Code);
+        File.Delete(directory["app.db"]);
+        if (found is not null)
+        {
+            directory.Write("app.db", found);
+        }
+        (int code, _, string said) = await Asked(directory, "y\n", "restore", $"{store}/latest", "--progress", "none");
+        Assert.AreEqual(0, code, said);
+        Assert.Contains($"\n  app.db  sqlite     {directory["app.db"]}\n", said);
+        Assert.AreEqual("42\n", await Shell.Ok("sqlite3", directory["app.db"], "SELECT n FROM t"));
+        (code, _, said) = await Run(directory, "restore", "--undo", $"{store}/latest", "--yes", "--progress", "none");
+        Assert.AreEqual(0, code, said);
+        string? there = File.Exists(directory["app.db"]) ? await File.ReadAllTextAsync(directory["app.db"], CancellationToken.None) : null;
+        Assert.AreEqual(found, there);
     }
 
     [TestMethod]
