@@ -27,14 +27,15 @@ public sealed class RunExporter
         using ContentReader content = new(Store);
         try
         {
-            if (artifact.Kind == "directory")
+            if (artifact.Kind == ArtifactFile.DirectoryKind)
             {
                 WriteTar(artifact, listing, content, output, cancellation);
             }
             else
             {
-                foreach (ListingEntry entry in listing.Entries())
+                foreach (ListingEntry entry in listing.Tree())
                 {
+                    EntryContent.Check(entry);
                     content.CopyTo(entry, output.Write, cancellation);
                 }
             }
@@ -51,9 +52,11 @@ public sealed class RunExporter
         CancellationToken cancellation)
     {
         TarWriter tar = new(output, artifact.Name);
-        foreach (ListingEntry entry in listing.Entries())
+        foreach (ListingEntry entry in listing.Tree())
         {
             cancellation.ThrowIfCancellationRequested();
+            // Before its header is written: what does not fill it would be read as the headers of other entries.
+            EntryContent.Check(entry);
             if (tar.WriteHeader(entry))
             {
                 content.CopyTo(entry, output.Write, cancellation);

@@ -76,6 +76,10 @@ internal sealed record RunManifest
                 BackupFault.RunDamaged,
                 $"run {id} has format {manifest.FormatVersion}; this version of backupd reads {BackupStore.FormatVersion}");
         }
+        if (ManifestCheck.ProblemOf(manifest) is string problem)
+        {
+            throw new BackupException(BackupFault.RunDamaged, $"the manifest of run {id} is damaged: {problem}");
+        }
         return new BackupRun
         {
             Id = id,

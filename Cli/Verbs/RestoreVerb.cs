@@ -46,8 +46,7 @@ internal static class RestoreVerb
         };
         Option<bool> special = new("--preserve-special")
         {
-            Description = "As root: keep setuid and setgid bits of files, file capabilities, and device nodes, which are "
-                + "left out and named without it",
+            Description = "As root: with setuid and setgid bits, file capabilities and device nodes",
         };
         Option<bool> dryRun = new("--dry-run") { Description = "Print what would be written, and write nothing" };
         Verb command = new("restore", Description) { where, to, participant, path, overwrite, special, dryRun };
