@@ -145,7 +145,7 @@ public static class CommandLine
                 error.WriteLine(e.Message);
                 return ExitCode.Config;
             case BackupException e:
-                error.WriteLine($"backupd: {e.Message}");
+                error.WriteLine($"backupd: {Units.Printable(e.Message)}");
                 WriteDetail(e.Detail, error);
                 return ExitCodes.Of(e.Fault);
             case ErrorReplyException e:
@@ -158,7 +158,7 @@ public static class CommandLine
             case OperationCanceledException:
                 return ExitCode.Cancelled;
             case IOException or UnauthorizedAccessException:
-                error.WriteLine($"backupd: {exception.Message}");
+                error.WriteLine($"backupd: {Units.Printable(exception.Message)}");
                 return ExitCode.Failed;
             default:
                 return null;
@@ -169,7 +169,7 @@ public static class CommandLine
     {
         if (detail.Length > 0)
         {
-            error.WriteLine($"  {detail}");
+            error.WriteLine($"  {Units.Printable(detail)}");
         }
     }
 }

@@ -16,13 +16,16 @@ internal static class Errno
     internal const int NotDirectory = 20;
     internal const int IsDirectory = 21;
     internal const int Invalid = 22;
+    internal const int FileTooBig = 27;
     internal const int NoSpace = 28;
     internal const int ReadOnly = 30;
     internal const int BrokenPipe = 32;
     internal const int Range = 34;
+    internal const int NameTooLong = 36;
     internal const int NotEmpty = 39;
     internal const int TooManyLinks = 40;
     internal const int NoData = 61;
+    internal const int Overflow = 75;
     internal const int NotSupported = 95;
     internal const int QuotaExceeded = 122;
 }

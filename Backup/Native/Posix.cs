@@ -30,6 +30,9 @@ internal static unsafe class Posix
 
     internal const int NoAtime = 0x40000;
 
+    /// <summary>A place and nothing more: needs no right to read.</summary>
+    internal const int PathOnly = 0x200000;
+
     /// <summary>Bytes of a path or name with the terminating zero that the C library wants.</summary>
     internal static byte[] Terminated(ReadOnlySpan<byte> path)
     {

@@ -30,7 +30,7 @@ internal sealed class ContentReader : IDisposable
             cancellation.ThrowIfCancellationRequested();
             if (segment.IsHole)
             {
-                WriteZeros(segment.Length, sink);
+                WriteZeros(segment.Length, sink, cancellation);
             }
             else
             {
@@ -58,10 +58,11 @@ internal sealed class ContentReader : IDisposable
         }
     }
 
-    private static void WriteZeros(long length, ContentSink sink)
+    private static void WriteZeros(long length, ContentSink sink, CancellationToken cancellation)
     {
         while (length > 0)
         {
+            cancellation.ThrowIfCancellationRequested();
             int count = (int)Math.Min(length, Zeros.Length);
             sink(Zeros.AsSpan(0, count));
             length -= count;

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Store;
 
@@ -36,7 +35,7 @@ internal sealed class DirectoryRestore
         else
         {
             using ListingReader? present = _item.Present is null ? null : new ListingReader(_context.Store, _item.Present);
-            using InPlaceRules rules = new(HasSameContent, _directory.RestoreDeletes, Created(undone));
+            using InPlaceRules rules = new(EntryContent.AreSame, _directory.RestoreDeletes, Created(undone));
             Write(InPlaceStep.Merge(Wanted(wanted), present?.Entries() ?? []), rules);
         }
         return _tally.Figures(_changes, _directory.Root);
@@ -46,29 +45,6 @@ internal sealed class DirectoryRestore
         listing is null ? [] : _item.Choices(listing);
 
     private IEnumerable<ListingEntry>? Created(ListingReader? undone) => undone is null ? null : _item.Created(undone);
-
-    // Both listings name their content by its hash.
-    private static bool HasSameContent(ListingEntry wanted, ListingEntry present) =>
-        (wanted.Sha256.Length > 0 && wanted.Sha256 == present.Sha256)
-        || HasSameSegments(wanted.Segments, present.Segments);
-
-    private static bool HasSameSegments(ImmutableArray<Segment> wanted, ImmutableArray<Segment> present)
-    {
-        if (wanted.Length != present.Length)
-        {
-            return false;
-        }
-        for (int i = 0; i < wanted.Length; i++)
-        {
-            (Segment one, Segment other) = (wanted[i], present[i]);
-            if (one.Length != other.Length || one.IsHole != other.IsHole
-                || (!one.IsHole && (one.Chunk != other.Chunk || one.Offset != other.Offset)))
-            {
-                return false;
-            }
-        }
-        return true;
-    }
 
     private void Foresee(IEnumerable<InPlaceStep> steps, InPlaceRules rules)
     {

@@ -61,7 +61,7 @@ internal sealed class FileRestore
             return null;
         }
         using ListingReader listing = new(store, artifact);
-        ListingEntry[] entries = [.. listing.Entries().Take(2)];
+        ListingEntry[] entries = [.. listing.Tree().Take(2)];
         return entries is [{ Type: EntryType.File, Path.Length: 0 } entry]
             ? entry
             : throw new BackupException(

@@ -46,17 +46,17 @@ internal sealed partial class FileRestorer
     }
 
     /// <summary>Gives a file one more name, in place of what has that name now.</summary>
-    /// <param name="root">The directory that <paramref name="first"/> begins at.</param>
-    /// <param name="first">The path of its first name.</param>
+    /// <param name="holder">The open directory of its first name.</param>
+    /// <param name="first">Its first name there, ended with a 0.</param>
     /// <param name="file">The name to be.</param>
     /// <returns>False when the file system makes no such links.</returns>
-    internal unsafe bool TryLinkInPlace(int root, byte[] first, PendingFile file)
+    internal unsafe bool TryLinkInPlace(int holder, byte[] first, PendingFile file)
     {
         byte[] temporary = NextName();
         fixed (byte* old = first)
         fixed (byte* link = temporary)
         {
-            if (Libc.LinkAt(root, old, file.Parent.File, link, 0) != 0)
+            if (Libc.LinkAt(holder, old, file.Parent.File, link, 0) != 0)
             {
                 return false;
             }
@@ -139,6 +139,7 @@ internal sealed partial class FileRestorer
             _setting.Changes!.Add(RestoreChangeKind.Adjust, file.Display);
             return;
         }
+        EntryContent.Check(file.Entry);
         byte[] temporary = NextName();
         bool isMade = false;
         try

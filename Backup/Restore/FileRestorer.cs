@@ -69,6 +69,7 @@ internal sealed partial class FileRestorer : IDisposable
         }
         try
         {
+            EntryContent.Check(entry);
             if (_setting.Overwrite && _existing.IsSame(entry, parent, name, display))
             {
                 beforePlace?.Invoke();
@@ -80,9 +81,9 @@ internal sealed partial class FileRestorer : IDisposable
             _setting.Tally.AddEntry(entry.Type == EntryType.File);
             return true;
         }
-        catch (PosixException e) when (e.Error == Errno.Perm && SpecialRights.IsDevice(entry))
+        catch (PosixException e) when (IsOfEntry(e.Error, entry))
         {
-            // Device nodes take a right of their own. One that is missing must not cost the rest of the tree.
+            // One that is missing must not cost the rest of the tree.
             _setting.Tally.Missing(e.Message);
             return false;
         }
@@ -147,6 +148,12 @@ internal sealed partial class FileRestorer : IDisposable
         }
     }
 
+    // Device nodes take a right of their own, and not every file system has all names and sizes.
+    private static bool IsOfEntry(int error, ListingEntry entry) =>
+        error is Errno.NameTooLong or Errno.FileTooBig or Errno.Overflow
+        || (error == Errno.Invalid && entry.Segments.Any(static s => s.IsHole))
+        || (error == Errno.Perm && SpecialRights.IsDevice(entry));
+
     private static void Place(ListingEntry entry, int parent, byte[] temporary, byte[] name, string display)
     {
         try
@@ -159,6 +166,11 @@ internal sealed partial class FileRestorer : IDisposable
                 BackupFault.InputInvalid,
                 $"{display} is a directory and would become a {ListingLineWriter.TypeText(entry.Type)}; move it away first",
                 inner: e);
+        }
+        catch (PosixException e)
+        {
+            // Nobody knows the temporary name.
+            throw new PosixException($"make the {ListingLineWriter.TypeText(entry.Type)}", display, e.Error);
         }
     }
 

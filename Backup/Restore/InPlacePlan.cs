@@ -160,12 +160,12 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
     /// <summary>The entries of <see cref="Wanted"/> that are given back, in path order, and of each whether it is meant itself
     /// and does not only lead to what is.</summary>
     internal IEnumerable<(ListingEntry Entry, bool IsChosen)> Choices(ListingReader listing) =>
-        Only is null ? listing.Entries().Select(e => (e, true))
+        Only is null ? listing.Tree().Select(e => (e, true))
         // A safety run holds nothing but what was meant and what leads there.
         : Undone is not null ? listing.Entries().Select(e => (e, Only.IsSelected(e.Path)))
         : new RestoreSelection(Patterns, Wanted!).Choices(listing);
 
     /// <summary>The entries that the restore which is undone has given back, in path order.</summary>
     internal IEnumerable<ListingEntry> Created(ListingReader undone) =>
-        Patterns.IsEmpty ? undone.Entries() : new RestoreSelection(Patterns, Undone!).Entries(undone);
+        Patterns.IsEmpty ? undone.Tree() : new RestoreSelection(Patterns, Undone!).Entries(undone);
 }

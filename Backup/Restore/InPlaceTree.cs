@@ -18,7 +18,7 @@ internal sealed class InPlaceTree : IDisposable
     private readonly Action<long, long> _advance;
     private readonly Stack<InPlaceDirectory> _path = new();
     private readonly OpenDirectories _open;
-    private readonly Dictionary<string, byte[]> _links = [];
+    private readonly LinkedNames _links = new();
 
     // What was adjusted through one of its names is not as it was captured through the others.
     private readonly Dictionary<string, ListingEntry> _adjusted = [];
@@ -189,10 +189,7 @@ internal sealed class InPlaceTree : IDisposable
                     _adjusted[present.LinkId] = wanted;
                 }
             }
-            if (wanted.LinkId.Length > 0)
-            {
-                _links.TryAdd(wanted.LinkId, wanted.Path);
-            }
+            _links.Add(wanted);
             _setting.Changes!.Add(kind, display);
             _advance(0, wanted.Size);
             return;
@@ -221,17 +218,37 @@ internal sealed class InPlaceTree : IDisposable
     // The names of one file are written here and now: the others are links to the first, which must be in its place.
     private void WriteLinked(PendingFile file)
     {
-        if (_links.TryGetValue(file.Entry.LinkId, out byte[]? first))
+        FirstName? first = _links.Find(file.Entry);
+        if (first is { IsSame: true } && TryLink(first.Value.Path, file))
         {
-            if (_restorer.TryLinkInPlace(Root().File, Posix.Terminated(first), file))
-            {
-                return;
-            }
-            // A file system without hard links: a copy holds the same bytes.
-            _setting.Tally.Warn($"{file.Display} is a copy and not a hard link of {Posix.Display(first)}");
+            return;
+        }
+        if (first is not null)
+        {
+            // A file system without hard links, where a copy holds the same bytes; or a listing that says that it does not.
+            string why = first.Value.IsSame ? "" : ": they differ in the listing";
+            _setting.Tally.Warn($"{file.Display} is a copy and not a hard link of {Posix.Display(first.Value.Path)}{why}");
         }
         _restorer.RestoreInPlace([file]);
-        _links.TryAdd(file.Entry.LinkId, file.Entry.Path);
+        _links.Add(file.Entry);
+    }
+
+    private bool TryLink(byte[] first, PendingFile file)
+    {
+        int slash = first.AsSpan().LastIndexOf((byte)'/');
+        int holder = Descent.TryOpen(Root().File, first.AsSpan(0, Math.Max(slash, 0)));
+        if (holder < 0)
+        {
+            return false;
+        }
+        try
+        {
+            return _restorer.TryLinkInPlace(holder, NameOf(first), file);
+        }
+        finally
+        {
+            _ = Libc.Close(holder);
+        }
     }
 
     private void Adjust(ListingEntry wanted, ListingEntry present, string display)

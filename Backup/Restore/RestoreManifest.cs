@@ -8,7 +8,7 @@ namespace Backupd.Backup.Restore;
 
 /// <summary>The file of a restore's record.</summary>
 /// <remarks>Member order is the format. The wire has contracts of its own, so that either can grow alone.</remarks>
-internal sealed record RestoreManifest
+internal sealed class RestoreManifest
 {
     [JsonPropertyName("restore_id")] public required string RestoreId { get; init; }
     [JsonPropertyName("source_run_id")] public required string SourceRunId { get; init; }
@@ -42,7 +42,7 @@ internal sealed record RestoreManifest
             Paths = restore.Paths,
             Participants = [.. restore.Participants.Select(RestoreManifestParticipant.From)],
         };
-        return JsonSerializer.SerializeToUtf8Bytes(manifest, RestoreManifestJson.Default.RestoreManifest);
+        return JsonSerializer.SerializeToUtf8Bytes(manifest, ManifestJson.Default.RestoreManifest);
     }
 
     /// <summary>Reads a record and checks it against the name of its file.</summary>
@@ -52,7 +52,7 @@ internal sealed record RestoreManifest
         RestoreManifest? manifest;
         try
         {
-            manifest = JsonSerializer.Deserialize(json, RestoreManifestJson.Default.RestoreManifest);
+            manifest = JsonSerializer.Deserialize(json, ManifestJson.Default.RestoreManifest);
         }
         catch (JsonException e)
         {
@@ -84,7 +84,7 @@ internal sealed record RestoreManifest
 }
 
 /// <summary>One participant in a restore's record.</summary>
-internal sealed record RestoreManifestParticipant
+internal sealed class RestoreManifestParticipant
 {
     [JsonPropertyName("name")] public required string Name { get; init; }
     [JsonPropertyName("critical")] public required bool Critical { get; init; }
@@ -130,7 +130,7 @@ internal sealed record RestoreManifestParticipant
         Extra = result.Figures.Extra,
         Failed = result.Figures.Failed,
         BytesWritten = result.Figures.BytesWritten,
-        Changes = [.. result.Figures.Changes.Select(c => new RestoreManifestChange(c.Kind, c.Path))],
+        Changes = [.. result.Figures.Changes.Select(c => new RestoreManifestChange { Kind = c.Kind, Path = c.Path })],
         Problems = result.Figures.Problems,
         Warnings = result.Figures.Warnings,
     };
@@ -166,14 +166,8 @@ internal sealed record RestoreManifestParticipant
 }
 
 /// <summary>One change in a restore's record.</summary>
-internal sealed record RestoreManifestChange(
-    [property: JsonPropertyName("action")] RestoreChangeKind Kind,
-    [property: JsonPropertyName("path")] string Path);
-
-[JsonSourceGenerationOptions(
-    WriteIndented = true,
-    AllowDuplicateProperties = false,
-    RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = true)]
-[JsonSerializable(typeof(RestoreManifest))]
-internal sealed partial class RestoreManifestJson : JsonSerializerContext;
+internal sealed class RestoreManifestChange
+{
+    [JsonPropertyName("action")] public required RestoreChangeKind Kind { get; init; }
+    [JsonPropertyName("path")] public required string Path { get; init; }
+}

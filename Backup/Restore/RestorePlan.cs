@@ -33,7 +33,7 @@ internal sealed record RestorePlan
         BackupRun run = catalog.Get(request.Run);
         ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(run, request.Participants);
         ImmutableArray<PlannedTree> trees = Name(catalog, run, chosen, request.TargetDirectory);
-        long bytes = trees.Sum(t => t.Artifact.Totals.Bytes);
+        long bytes = trees.SumCapped(t => t.Artifact.Totals.Bytes);
         HashSet<string> matched = [];
         if (!patterns.IsEmpty)
         {
@@ -75,12 +75,8 @@ internal sealed record RestorePlan
         foreach (ParticipantResult participant in chosen)
         {
             ArtifactFile artifact = catalog.Artifact(run, participant.Name);
+            // Neither can lead elsewhere: the catalog refuses such artifacts and such participants.
             string name = FreeName(artifact.Name, participant.Name, taken);
-            if (name is "" or "." or ".." || name.AsSpan().ContainsAny('/', '\0'))
-            {
-                throw new BackupException(
-                    BackupFault.RunDamaged, $"the artifact of {participant.Name} wants to be restored as \"{name}\"");
-            }
             trees.Add(new PlannedTree(artifact, Path.Combine(targetDirectory, name), Selection: null));
         }
         return trees.ToImmutable();
@@ -112,7 +108,7 @@ internal sealed record RestorePlan
             {
                 cancellation.ThrowIfCancellationRequested();
                 isEmpty = false;
-                bytes += entry.Size;
+                bytes = CappedSum.Add(bytes, entry.Size);
             }
             if (!isEmpty)
             {
@@ -148,5 +144,5 @@ internal sealed record PlannedTree(ArtifactFile Artifact, string Target, Restore
 
     /// <summary>The entries to restore, in path order.</summary>
     internal IEnumerable<ListingEntry> Entries(ListingReader listing) =>
-        Selection is null ? listing.Entries() : Selection.Entries(listing);
+        Selection is null ? listing.Tree() : Selection.Entries(listing);
 }

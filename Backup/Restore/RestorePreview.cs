@@ -108,7 +108,7 @@ public sealed class RestorePreview
                 tell(step);
                 reading.Advance(tally.Bytes, plan.Bytes);
             }
-            bytes += preview.BytesToWrite;
+            bytes = CappedSum.Add(bytes, preview.BytesToWrite);
         }
         return new PreviewOutcome(
             [.. plan.Trees.Select(t => t.Target)], counts[(int)RestoreAction.Create], counts[(int)RestoreAction.Rewrite],

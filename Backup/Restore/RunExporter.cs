@@ -41,10 +41,10 @@ public sealed class RunExporter
         using ContentReader content = new(Store);
         try
         {
-            if (artifact.Kind == "directory")
+            if (artifact.Kind == ArtifactFile.DirectoryKind)
             {
                 IEnumerable<ListingEntry> entries =
-                    patterns.IsEmpty ? listing.Entries() : new RestoreSelection(patterns, artifact).Entries(listing);
+                    patterns.IsEmpty ? listing.Tree() : new RestoreSelection(patterns, artifact).Entries(listing);
                 if (!WriteTar(artifact, entries, content, output, cancellation))
                 {
                     throw new BackupException(
@@ -54,8 +54,9 @@ public sealed class RunExporter
             }
             else
             {
-                foreach (ListingEntry entry in listing.Entries())
+                foreach (ListingEntry entry in listing.Tree())
                 {
+                    EntryContent.Check(entry);
                     content.CopyTo(entry, output.Write, cancellation);
                 }
             }
@@ -78,6 +79,8 @@ public sealed class RunExporter
         {
             cancellation.ThrowIfCancellationRequested();
             isEmpty = false;
+            // Before its header is written: what does not fill it would be read as the headers of other entries.
+            EntryContent.Check(entry);
             if (tar.WriteHeader(entry))
             {
                 content.CopyTo(entry, output.Write, cancellation);

@@ -19,7 +19,7 @@ internal sealed class TarWriter
 
     private readonly Stream _output;
     private readonly byte[] _root;
-    private readonly Dictionary<string, byte[]> _links = [];
+    private readonly LinkedNames _links = new();
 
     internal TarWriter(Stream output, string rootName)
     {
@@ -31,14 +31,15 @@ internal sealed class TarWriter
     /// written before.</summary>
     internal bool WriteHeader(ListingEntry entry)
     {
-        byte[] name = entry.Path.Length == 0 ? _root : [.. _root, (byte)'/', .. entry.Path];
+        byte[] name = NameOf(entry.Path);
         byte[] target = entry.Target;
         char type = TypeFlag(entry.Type);
-        if (entry.LinkId.Length > 0 && !_links.TryAdd(entry.LinkId, name))
+        if (_links.Find(entry) is { IsSame: true } first)
         {
             type = '1';
-            target = _links[entry.LinkId];
+            target = NameOf(first.Path);
         }
+        _links.Add(entry);
         bool hasContent = type == '0';
         long size = hasContent ? entry.Size : 0;
         byte[] extended = Extended(entry, name, target, size);
@@ -50,7 +51,8 @@ internal sealed class TarWriter
         }
         ReadOnlySpan<byte> shown = entry.Type == EntryType.Directory ? [.. name, (byte)'/'] : name;
         Write(Header(
-            shown, target, type, entry.Mode, entry.Uid, entry.Gid, size, Math.Max(0, entry.Mtime.Seconds), entry));
+            shown, target, type, entry.Mode, entry.Uid, entry.Gid, size,
+            IsShortTime(entry.Mtime) ? entry.Mtime.Seconds : 0, entry));
         return hasContent;
     }
 
@@ -81,7 +83,7 @@ internal sealed class TarWriter
         {
             Record(records, "linkpath"u8, target);
         }
-        if (entry.Mtime.Nanoseconds != 0 || entry.Mtime.Seconds < 0)
+        if (entry.Mtime.Nanoseconds != 0 || !IsShortTime(entry.Mtime))
         {
             Record(records, "mtime"u8, TimeText(entry.Mtime));
         }
@@ -99,10 +101,18 @@ internal sealed class TarWriter
         }
         foreach (Xattr xattr in entry.Xattrs)
         {
-            Record(records, [.. "SCHILY.xattr."u8, .. xattr.Name], xattr.Value);
+            Record(records, [.. "SCHILY.xattr."u8, .. Encoded(xattr.Name)], xattr.Value);
         }
         return records.ToArray();
     }
+
+    // As GNU tar writes it: a key ends at the first equals sign.
+    private static byte[] Encoded(byte[] name) =>
+        [.. name.SelectMany(b => b switch { (byte)'%' => "%25"u8.ToArray(), (byte)'=' => "%3D"u8.ToArray(), _ => [b] })];
+
+    private static bool IsShortTime(FileTime time) => time.Seconds is >= 0 and <= MaxSize;
+
+    private byte[] NameOf(byte[] path) => path.Length == 0 ? _root : [.. _root, (byte)'/', .. path];
 
     // "LENGTH KEY=VALUE\n", the length counting itself.
     private static void Record(MemoryStream records, ReadOnlySpan<byte> key, byte[] value)

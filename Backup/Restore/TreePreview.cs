@@ -1,5 +1,6 @@
 using System.Text;
 using Backupd.Backup.Native;
+using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Restore;
@@ -18,7 +19,7 @@ internal sealed class TreePreview : IDisposable
     private readonly ChunkPresence _chunks;
     private readonly RestoreTally _tally;
     private readonly Stack<SeenDirectory> _above = new();
-    private readonly HashSet<string> _links = [];
+    private readonly LinkedNames _links = new();
 
     /// <param name="target">The open directory that would receive the tree; null when it does not exist.</param>
     /// <param name="root">The path of the tree to be; its last component is its name in <paramref name="target"/>.</param>
@@ -92,10 +93,7 @@ internal sealed class TreePreview : IDisposable
         }
         return _above.Count > 0
             ? (_above.Peek().File, Posix.Terminated(entry.Path.AsSpan(slash + 1)))
-            : throw new BackupException(
-                BackupFault.RunDamaged,
-                $"the listing holds an entry that cannot be restored, {entry.DisplayPath}: the directory that holds it "
-                + "is not a directory of the listing");
+            : throw ListedTree.OutOfPlace(entry);
     }
 
     private RestoreAction Enter(ListingEntry entry, int? parent, byte[] name)
@@ -129,20 +127,20 @@ internal sealed class TreePreview : IDisposable
             return RestoreAction.Skip;
         }
         bool exists = Exists(entry, parent, name, out FileStatus status);
-        bool isFurtherName = entry.LinkId.Length > 0 && _links.Contains(entry.LinkId);
         if (exists && status.IsDirectory)
         {
             throw new BackupException(
                 BackupFault.InputInvalid,
                 $"{Show(entry)} is a directory and would become a {ListingLineWriter.TypeText(entry.Type)}; move it away first");
         }
-        if (isFurtherName)
+        if (_links.Find(entry) is { IsSame: true })
         {
             // Linked to the first name, whose content was counted.
             return exists ? RestoreAction.Rewrite : RestoreAction.Create;
         }
         try
         {
+            EntryContent.Check(entry);
             if (exists && _overwrite && _existing.IsSame(entry, parent!.Value, name, Show(entry)))
             {
                 return RestoreAction.Same;
@@ -154,11 +152,8 @@ internal sealed class TreePreview : IDisposable
             problem = e.Message;
             return RestoreAction.LeaveOut;
         }
-        if (entry.LinkId.Length > 0)
-        {
-            _links.Add(entry.LinkId);
-        }
-        BytesToWrite += entry.Size;
+        _links.Add(entry);
+        BytesToWrite = CappedSum.Add(BytesToWrite, entry.Size);
         _tally.AddBytes(entry.Size);
         return exists ? RestoreAction.Rewrite : RestoreAction.Create;
     }

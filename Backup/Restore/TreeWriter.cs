@@ -22,7 +22,7 @@ internal sealed class TreeWriter : IDisposable
     private readonly FileRestorer _restorer;
     private readonly Stack<TargetDirectory> _path = new();
     private readonly HashSet<TargetDirectory> _open = [];
-    private readonly Dictionary<string, byte[]> _links = [];
+    private readonly LinkedNames _links = new();
     private bool _isDone;
 
     /// <param name="target">The open directory that receives the tree.</param>
@@ -100,17 +100,13 @@ internal sealed class TreeWriter : IDisposable
         int slash = entry.Path.AsSpan().LastIndexOf((byte)'/');
         ReadOnlySpan<byte> parent = entry.Path.AsSpan(0, Math.Max(slash, 0));
         ReadOnlySpan<byte> name = entry.Path.AsSpan(slash + 1);
-        if (name.Length == 0 || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8) || name.Contains((byte)0))
-        {
-            throw Hostile(entry, "its name cannot be used");
-        }
         while (_path.Count > 0 && !parent.SequenceEqual(_path.Peek().Entry!.Path))
         {
             _path.Pop().Release();
         }
         return _path.Count > 0
             ? (_path.Peek(), Posix.Terminated(name))
-            : throw Hostile(entry, "the directory that holds it is not a directory of the listing");
+            : throw ListedTree.OutOfPlace(entry);
     }
 
     private unsafe void EnterDirectory(ListingEntry entry, TargetDirectory? parent, int directory, byte[] name)
@@ -178,39 +174,65 @@ internal sealed class TreeWriter : IDisposable
     // What has several names is written here and now: the others are links to the first, which must be in its place.
     private void WriteLinked(ListingEntry entry, int parent, byte[] name)
     {
-        if (TryLink(entry, parent, name))
+        FirstName? first = _links.Find(entry);
+        if (first is { IsSame: true } && TryLink(first.Value.Path, parent, name))
         {
             _setting.Tally.AddEntry(entry.Type == EntryType.File);
+            return;
         }
-        else if (_restorer.Restore(entry, parent, name, Show(entry)))
+        if (first is not null)
         {
-            _links.TryAdd(entry.LinkId, entry.Path);
+            // A file system without hard links, where a copy holds the same bytes; or a listing that says that it does not.
+            string why = first.Value.IsSame ? "" : ": they differ in the listing";
+            _setting.Tally.Warn($"{Show(entry)} is a copy and not a hard link of {Posix.Display(first.Value.Path)}{why}");
+        }
+        if (_restorer.Restore(entry, parent, name, Show(entry)))
+        {
+            _links.Add(entry);
         }
     }
 
-    private unsafe bool TryLink(ListingEntry entry, int parent, byte[] name)
+    private unsafe bool TryLink(byte[] first, int parent, byte[] name)
     {
-        if (!_links.TryGetValue(entry.LinkId, out byte[]? first))
+        int holder = OpenParent(first);
+        if (holder < 0)
         {
             return false;
         }
-        byte[] from = first.Length == 0 ? _rootName : [.. _rootName.AsSpan(0, _rootName.Length - 1), (byte)'/', .. first, 0];
-        fixed (byte* old = from)
-        fixed (byte* link = name)
+        int slash = first.AsSpan().LastIndexOf((byte)'/');
+        byte[] firstName = first.Length == 0 ? _rootName : Posix.Terminated(first.AsSpan(slash + 1));
+        try
         {
-            if (Libc.LinkAt(_target, old, parent, link, 0) == 0)
+            fixed (byte* old = firstName)
+            fixed (byte* link = name)
             {
-                return true;
-            }
-            if (Marshal.GetLastPInvokeError() == Errno.Exists && _setting.Overwrite)
-            {
-                FileRestorer.RemoveQuietly(parent, name);
-                return Libc.LinkAt(_target, old, parent, link, 0) == 0;
+                if (Libc.LinkAt(holder, old, parent, link, 0) == 0)
+                {
+                    return true;
+                }
+                if (Marshal.GetLastPInvokeError() == Errno.Exists && _setting.Overwrite)
+                {
+                    FileRestorer.RemoveQuietly(parent, name);
+                    return Libc.LinkAt(holder, old, parent, link, 0) == 0;
+                }
+                return false;
             }
         }
-        // A file system without hard links: a copy holds the same bytes.
-        _setting.Tally.Warn($"{Show(entry)} is a copy and not a hard link of {Posix.Display(first)}");
-        return false;
+        finally
+        {
+            // Opened for its place alone: closing loses nothing.
+            _ = Libc.Close(holder);
+        }
+    }
+
+    // Name by name from the target on, following no link: these directories may be finished and belong to whoever they belong
+    // to, who may have put something else in their place.
+    private int OpenParent(byte[] path)
+    {
+        int slash = path.AsSpan().LastIndexOf((byte)'/');
+        ReadOnlySpan<byte> root = _rootName.AsSpan(0, _rootName.Length - 1);
+        return Descent.TryOpen(
+            _target, path.Length == 0 ? [] : slash < 0 ? root : (byte[])[.. root, (byte)'/', .. path.AsSpan(0, slash)]);
     }
 
     private void RemoveLogs()
@@ -220,9 +242,6 @@ internal sealed class TreeWriter : IDisposable
             File.Delete(log);
         }
     }
-
-    private static BackupException Hostile(ListingEntry entry, string why) =>
-        new(BackupFault.RunDamaged, $"the listing holds an entry that cannot be restored, {entry.DisplayPath}: {why}");
 
     private string Show(ListingEntry entry) =>
         entry.Path.Length == 0 ? _tree.Target : $"{_tree.Target}/{Encoding.UTF8.GetString(entry.Path)}";

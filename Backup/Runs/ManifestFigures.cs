@@ -4,7 +4,7 @@ namespace Backupd.Backup.Runs;
 
 /// <summary>The sums over all artifacts in a manifest. Written for whoever reads manifests with other tools; when
 /// backupd reads one it adds up again.</summary>
-internal sealed record ManifestTotals
+internal sealed class ManifestTotals
 {
     [JsonPropertyName("files")] public long Files { get; init; }
     [JsonPropertyName("directories")] public long Directories { get; init; }
@@ -41,7 +41,7 @@ internal sealed record ManifestTotals
 }
 
 /// <summary>How long the phases took, in a manifest; absent while the run is on and in manifests of earlier versions.</summary>
-internal sealed record ManifestDurations
+internal sealed class ManifestDurations
 {
     [JsonPropertyName("backup")] public required long Backup { get; init; }
     [JsonPropertyName("validate")] public required long Validate { get; init; }

@@ -136,11 +136,17 @@ public sealed class RunCatalog
         string path = Path.Combine(directory, Path.GetFileName(artifact.LogicalName));
         try
         {
-            byte[] json = File.ReadAllBytes(path);
-            return Convert.ToHexStringLower(SHA256.HashData(json)) == artifact.Sha256
-                ? ArtifactFile.Parse(json, path)
-                : throw new BackupException(
+            byte[] json = StoreFile.Read(path);
+            if (Convert.ToHexStringLower(SHA256.HashData(json)) != artifact.Sha256)
+            {
+                throw new BackupException(
                     BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} differs from its hash in the manifest");
+            }
+            ArtifactFile file = ArtifactFile.Parse(json, path);
+            return file.Participant + RunDirectory.ArtifactSuffix == artifact.LogicalName
+                ? file
+                : throw new BackupException(
+                    BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} is that of \"{file.Participant}\"");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -155,7 +161,7 @@ public sealed class RunCatalog
     {
         try
         {
-            byte[] json = File.ReadAllBytes(Path.Combine(path, RunDirectory.ManifestName));
+            byte[] json = StoreFile.Read(Path.Combine(path, RunDirectory.ManifestName));
             string parent = Path.GetFileName(Path.GetDirectoryName(path))!;
             return RunManifest.Parse(json, id, $"backups/{parent}/{id}");
         }

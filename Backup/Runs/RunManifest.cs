@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
 /// <summary>manifest.json of a run: the record of what was asked, what was done and what the artifacts hash to.</summary>
 /// <remarks>Member order is the format. The wire has contracts of its own, so that either can grow alone.</remarks>
-internal sealed record RunManifest
+internal sealed class RunManifest
 {
     [JsonPropertyName("run_id")] public required string RunId { get; init; }
     [JsonPropertyName("type")] public required RunType Type { get; init; }
@@ -76,6 +77,10 @@ internal sealed record RunManifest
                 BackupFault.RunDamaged,
                 $"run {id} has format {manifest.FormatVersion}; this version of backupd reads {BackupStore.FormatVersion}");
         }
+        if (ManifestCheck.ProblemOf(manifest) is string problem)
+        {
+            throw new BackupException(BackupFault.RunDamaged, $"the manifest of run {id} is damaged: {problem}");
+        }
         return new BackupRun
         {
             Id = id,
@@ -96,7 +101,7 @@ internal sealed record RunManifest
 }
 
 /// <summary>One participant in a manifest.</summary>
-internal sealed record ManifestParticipant
+internal sealed class ManifestParticipant
 {
     [JsonPropertyName("name")] public required string Name { get; init; }
     [JsonPropertyName("critical")] public required bool Critical { get; init; }
@@ -133,7 +138,7 @@ internal sealed record ManifestParticipant
 }
 
 /// <summary>One artifact in a manifest.</summary>
-internal sealed record ManifestArtifact
+internal sealed class ManifestArtifact
 {
     [JsonPropertyName("logical_name")] public required string LogicalName { get; init; }
     [JsonPropertyName("path")] public required string Path { get; init; }
@@ -214,10 +219,13 @@ internal sealed record ManifestArtifact
     };
 }
 
+// Metadata both reads and writes; writers of their own besides would be for speed, of which nobody needs more here.
 [JsonSourceGenerationOptions(
+    GenerationMode = JsonSourceGenerationMode.Metadata,
     WriteIndented = true,
     AllowDuplicateProperties = false,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(RunManifest))]
+[JsonSerializable(typeof(RestoreManifest))]
 internal sealed partial class ManifestJson : JsonSerializerContext;

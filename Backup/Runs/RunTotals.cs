@@ -52,20 +52,20 @@ public sealed record RunTotals
         ArtifactResult[] artifacts = [.. participants.SelectMany(p => p.Artifacts)];
         return new RunTotals
         {
-            Files = artifacts.Sum(a => a.Files),
-            Directories = artifacts.Sum(a => a.Directories),
-            EntriesSeen = artifacts.Sum(a => a.EntriesSeen),
-            EntriesStored = artifacts.Sum(a => a.EntriesStored),
-            EntriesExcluded = artifacts.Sum(a => a.EntriesExcluded),
-            EntriesFailed = artifacts.Sum(a => a.EntriesFailed),
-            EntriesVanished = artifacts.Sum(a => a.EntriesVanished),
-            SizeBytes = artifacts.Sum(a => a.SizeBytes),
-            BytesRead = artifacts.Sum(a => a.BytesRead),
-            BytesNew = artifacts.Sum(a => a.BytesNew),
-            BytesStored = artifacts.Sum(a => a.BytesStored),
-            ChunksNew = artifacts.Sum(a => a.ChunksNew),
-            ChunksReused = artifacts.Sum(a => a.ChunksReused),
-            WarningCount = artifacts.Sum(a => a.WarningCount),
+            Files = artifacts.SumCapped(a => a.Files),
+            Directories = artifacts.SumCapped(a => a.Directories),
+            EntriesSeen = artifacts.SumCapped(a => a.EntriesSeen),
+            EntriesStored = artifacts.SumCapped(a => a.EntriesStored),
+            EntriesExcluded = artifacts.SumCapped(a => a.EntriesExcluded),
+            EntriesFailed = artifacts.SumCapped(a => a.EntriesFailed),
+            EntriesVanished = artifacts.SumCapped(a => a.EntriesVanished),
+            SizeBytes = artifacts.SumCapped(a => a.SizeBytes),
+            BytesRead = artifacts.SumCapped(a => a.BytesRead),
+            BytesNew = artifacts.SumCapped(a => a.BytesNew),
+            BytesStored = artifacts.SumCapped(a => a.BytesStored),
+            ChunksNew = artifacts.SumCapped(a => a.ChunksNew),
+            ChunksReused = artifacts.SumCapped(a => a.ChunksReused),
+            WarningCount = artifacts.SumCapped(a => a.WarningCount),
         };
     }
 }

@@ -1,13 +1,11 @@
 using System.Security.Cryptography;
 using System.Text;
-using Backupd.Backup.Participants;
-using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
 /// <summary>Re-reads everything of a run from the disk: sums, manifest, artifacts, listings, every chunk, databases.</summary>
-internal sealed class RunValidator
+internal sealed partial class RunValidator
 {
     private readonly RunCatalog _catalog;
     private readonly TimeProvider _time;
@@ -37,7 +35,7 @@ internal sealed class RunValidator
     /// <summary>Limits what is validated to a part of each listing; all of it, when nothing is set. Databases are checked
     /// whole or not at all.</summary>
     internal Func<ArtifactFile, ListingReader, IEnumerable<ListingEntry>> Choose { get; init; } =
-        static (_, listing) => listing.Entries();
+        static (_, listing) => listing.Tree();
 
     /// <summary>Validates the named participants' artifacts.</summary>
     /// <exception cref="BackupException">RunDamaged; the detail names the first damaged artifact and their number.</exception>
@@ -45,7 +43,7 @@ internal sealed class RunValidator
     {
         CheckSums(run);
         using WorkerPool workers = new(Environment.ProcessorCount);
-        _bytes = participants.SelectMany(p => p.Artifacts).Sum(a => a.SizeBytes);
+        _bytes = participants.SelectMany(p => p.Artifacts).SumCapped(a => a.SizeBytes);
         foreach (ParticipantResult participant in participants)
         {
             foreach (ArtifactResult artifact in participant.Artifacts)
@@ -58,7 +56,7 @@ internal sealed class RunValidator
                 {
                     _damage.Add($"{artifact.LogicalName}: {e.Message}");
                 }
-                _bytesBefore += artifact.SizeBytes;
+                _bytesBefore = CappedSum.Add(_bytesBefore, artifact.SizeBytes);
                 _advance(_bytesBefore, _bytes);
             }
         }
@@ -108,7 +106,7 @@ internal sealed class RunValidator
     {
         try
         {
-            return File.ReadAllText(Path.Combine(directory, RunDirectory.SumsName));
+            return Encoding.UTF8.GetString(StoreFile.Read(Path.Combine(directory, RunDirectory.SumsName)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -121,7 +119,7 @@ internal sealed class RunValidator
     {
         try
         {
-            byte[] content = File.ReadAllBytes(Path.Combine(directory, name));
+            byte[] content = StoreFile.Read(Path.Combine(directory, name));
             if (Convert.ToHexStringLower(SHA256.HashData(content)) != expected)
             {
                 _damage.Add($"{name}: differs from its sum in {RunDirectory.SumsName}");
@@ -137,7 +135,7 @@ internal sealed class RunValidator
     {
         ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
         Dictionary<ChunkId, ChunkUse> uses = CollectChunks(artifact);
-        long total = uses.Values.Sum(u => u.StoredSize);
+        long total = uses.Values.SumCapped(u => u.StoredSize);
         long read = 0;
         void Tell()
         {
@@ -211,70 +209,30 @@ internal sealed class RunValidator
         using ListingReader reader = new(_catalog.Store, artifact, cold: !_quick);
         foreach (ListingEntry entry in Choose(artifact, reader))
         {
-            long size = 0;
+            _cancellation.ThrowIfCancellationRequested();
+            EntryContent.Check(entry);
             foreach (Segment segment in entry.Segments)
             {
-                size += segment.Length;
                 if (segment.IsHole)
                 {
                     continue;
                 }
                 int end = (int)(segment.Offset + segment.Length);
-                if (!uses.TryGetValue(segment.Chunk, out ChunkUse use) || use.End < end)
+                bool isKnown = uses.TryGetValue(segment.Chunk, out ChunkUse use);
+                if (isKnown && use.StoredSize != segment.StoredSize)
+                {
+                    throw new BackupException(
+                        BackupFault.RunDamaged,
+                        $"{entry.DisplayPath}: chunk {segment.Chunk} is listed with {use.StoredSize} and with "
+                        + $"{segment.StoredSize} bytes");
+                }
+                if (!isKnown || use.End < end)
                 {
                     uses[segment.Chunk] = new ChunkUse(segment.StoredSize, end, use.FirstPath ?? entry.Path);
                 }
             }
-            if (size != entry.Size)
-            {
-                throw new BackupException(
-                    BackupFault.RunDamaged,
-                    $"{entry.DisplayPath} is {entry.Size} bytes long and {size} are listed");
-            }
         }
         return uses;
-    }
-
-    private void CheckDatabase(ArtifactFile artifact)
-    {
-        DirectoryInfo scratch = MakeScratch();
-        try
-        {
-            string path = Path.Combine(scratch.FullName, "copy.db");
-            using (FileStream copy = File.Create(path))
-            {
-                using ListingReader reader = new(_catalog.Store, artifact);
-                using ContentReader content = new(_catalog.Store);
-                foreach (ListingEntry entry in reader.Entries())
-                {
-                    content.CopyTo(entry, copy.Write, _cancellation);
-                }
-            }
-            string problem = new SqliteCopy("", path, _time, _cancellation).CheckIntegrity();
-            if (problem.Length > 0)
-            {
-                throw new BackupException(BackupFault.RunDamaged, $"integrity_check: {problem}");
-            }
-        }
-        finally
-        {
-            scratch.Delete(recursive: true);
-        }
-    }
-
-    private DirectoryInfo MakeScratch()
-    {
-        try
-        {
-            // In the trash, which is emptied at the next start should this process be killed meanwhile.
-            return Directory.CreateDirectory(
-                Path.Combine(_catalog.Store.TrashDirectory, $"validate-{Guid.NewGuid():N}"));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A store that can only be read can be validated all the same.
-            return Directory.CreateTempSubdirectory("backupd-validate-");
-        }
     }
 
     private readonly record struct ChunkUse(long StoredSize, int End, byte[] FirstPath);

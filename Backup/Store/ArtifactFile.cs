@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -10,6 +11,10 @@ namespace Backupd.Backup.Store;
 /// </summary>
 public sealed record ArtifactFile
 {
+    internal const string DirectoryKind = "directory";
+
+    private static readonly string[] Kinds = [DirectoryKind, "file", "sqlite", "command"];
+
     /// <summary>1.</summary>
     [JsonPropertyName("format")] public required int Format { get; init; }
 
@@ -52,7 +57,28 @@ public sealed record ArtifactFile
                 BackupFault.RunDamaged,
                 $"{path} has artifact format {file?.Format}; this version of backupd reads {BackupStore.FormatVersion}");
         }
-        return file;
+        return file.Problem() is string problem
+            ? throw new BackupException(BackupFault.RunDamaged, $"{path} cannot be used: {problem}")
+            : file;
+    }
+
+    private string? Problem()
+    {
+        if (!Kinds.Contains(Kind))
+        {
+            return $"\"{Kind}\" is not a kind of participant";
+        }
+        // The name of something in the directory that is restored into, and of the root of an archive.
+        if (Name.Length == 0 || Name.Contains('/', StringComparison.Ordinal)
+            || !ListingEntry.IsUsable(Encoding.UTF8.GetBytes(Name)))
+        {
+            return $"the artifact of {Participant} wants to be restored as \"{Name}\"";
+        }
+        if (Listing.IsDefault || Listing.Contains(null!))
+        {
+            return "its listing is missing, or has a chunk that is null";
+        }
+        return Totals.IsNegative ? "one of its totals is negative" : null;
     }
 }
 
@@ -82,6 +108,9 @@ public sealed record ArtifactTotals
 
     /// <summary>Entries that were gone when their turn came; not counted as seen.</summary>
     [JsonPropertyName("vanished")] public required long Vanished { get; init; }
+
+    [JsonIgnore]
+    internal bool IsNegative => (Files | Directories | Bytes | Seen | Stored | Excluded | Failed | Vanished) < 0;
 }
 
 /// <summary>One chunk of a listing.</summary>
@@ -108,6 +137,7 @@ public sealed record ListingChunk
 }
 
 [JsonSourceGenerationOptions(
+    GenerationMode = JsonSourceGenerationMode.Metadata,
     WriteIndented = true,
     AllowDuplicateProperties = false,
     RespectNullableAnnotations = true,

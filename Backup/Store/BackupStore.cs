@@ -176,7 +176,7 @@ public sealed class BackupStore
 }
 
 /// <summary>store.json.</summary>
-internal sealed record StoreConfiguration
+internal sealed class StoreConfiguration
 {
     [JsonPropertyName("format")] public required int Format { get; init; }
     [JsonPropertyName("uuid")] public required string Uuid { get; init; }
@@ -198,7 +198,7 @@ internal sealed record StoreConfiguration
 }
 
 /// <summary>The chunker's parameters in store.json.</summary>
-internal sealed record ChunkerConfiguration
+internal sealed class ChunkerConfiguration
 {
     [JsonPropertyName("name")] public required string Name { get; init; }
     [JsonPropertyName("min_bytes")] public required int MinBytes { get; init; }
@@ -206,6 +206,10 @@ internal sealed record ChunkerConfiguration
     [JsonPropertyName("max_bytes")] public required int MaxBytes { get; init; }
 }
 
-[JsonSourceGenerationOptions(WriteIndented = true, AllowDuplicateProperties = false, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(
+    GenerationMode = JsonSourceGenerationMode.Metadata,
+    WriteIndented = true,
+    AllowDuplicateProperties = false,
+    RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(StoreConfiguration))]
 internal sealed partial class StoreJson : JsonSerializerContext;

@@ -9,6 +9,9 @@ namespace Backupd.Backup.Store;
 /// other bytes, but for holes: zeros that were written out in one run and a hole in the other count as a change.</remarks>
 internal static class EntryContent
 {
+    // The kernel's PATH_MAX without the zero at its end.
+    private const int MaxTargetBytes = 4095;
+
     /// <summary>Whether two entries of one type hold the same: bytes, a link's target, a device's numbers.</summary>
     internal static bool AreSame(ListingEntry a, ListingEntry b)
     {
@@ -19,6 +22,27 @@ internal static class EntryContent
         }
         // A small file keeps its hash when it is packed anew into other chunks.
         return a.Sha256.Length > 0 && b.Sha256.Length > 0 ? a.Sha256 == b.Sha256 : HaveSameSegments(a, b);
+    }
+
+    /// <summary>Refuses an entry whose content cannot be what the listing says of it.</summary>
+    /// <exception cref="BackupException">RunDamaged: names the entry.</exception>
+    internal static void Check(ListingEntry entry)
+    {
+        UInt128 listed = 0;
+        foreach (Segment segment in entry.Segments)
+        {
+            listed += (ulong)segment.Length;
+        }
+        if (listed != (ulong)entry.Size)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged, $"{entry.DisplayPath} is {entry.Size} bytes long and {listed} are listed");
+        }
+        bool isTarget = entry.Target.Length is > 0 and <= MaxTargetBytes && !entry.Target.Contains((byte)0);
+        if (entry.Type == EntryType.Symlink && !isTarget)
+        {
+            throw new BackupException(BackupFault.RunDamaged, $"{entry.DisplayPath} is a link that no link can be");
+        }
     }
 
     /// <summary>A short value that differs between entries whose contents differ.</summary>

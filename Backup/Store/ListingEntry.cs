@@ -126,6 +126,29 @@ public sealed record ListingEntry
         return a == '/' ? -1 : b == '/' ? 1 : a.CompareTo(b);
     }
 
+    /// <summary>Whether a path names something below a root: no name in it is empty, <c>.</c> or <c>..</c>, or holds a zero
+    /// byte. The root's own is empty.</summary>
+    internal static bool IsUsable(ReadOnlySpan<byte> path)
+    {
+        if (path.Length == 0)
+        {
+            return true;
+        }
+        if (path.Contains((byte)0))
+        {
+            return false;
+        }
+        foreach (Range range in path.Split((byte)'/'))
+        {
+            ReadOnlySpan<byte> name = path[range];
+            if (name.Length == 0 || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /// <summary>Whether a path is another one or lies below it; everything lies below the empty path.</summary>
     internal static bool IsAtOrBelow(ReadOnlySpan<byte> path, ReadOnlySpan<byte> top) =>
         path.StartsWith(top) && (top.Length == 0 || path.Length == top.Length || path[top.Length] == '/');

@@ -1,12 +1,14 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace Backupd.Backup.Store;
 
 /// <summary>The members of one listing line while it is read.</summary>
-internal struct ListingLine
+internal partial struct ListingLine
 {
+    private Members _seen;
     private byte[]? _path;
     private byte[]? _target;
     private string? _mode;
@@ -67,12 +69,13 @@ internal struct ListingLine
         {
             throw new FormatException("path, type, mode or mtime is missing");
         }
+        CheckNumbers();
         (uint major, uint minor) = ParseDevice(_device);
         ListingEntry entry = new()
         {
-            Path = _path,
+            Path = Usable(_path),
             Type = ParseType(Type),
-            Mode = Convert.ToUInt32(_mode, 8) & 0xFFF,
+            Mode = ParseMode(_mode),
             Uid = _uid,
             Gid = _gid,
             Mtime = ParseTime(_mtime),
@@ -88,12 +91,14 @@ internal struct ListingLine
             Racy = _racy,
             Segments = _segments,
         };
-        return entry.Size >= 0 ? entry : throw new FormatException("a negative size");
+        return entry.Type == EntryType.File || (entry.Size == 0 && entry.Segments.IsEmpty)
+            ? entry
+            : throw new FormatException($"{entry.DisplayPath} has content and is not a file");
     }
 
     internal readonly ListingEntry ToContinuation() => new()
     {
-        Path = _path ?? throw new FormatException("path is missing"),
+        Path = Usable(_path ?? throw new FormatException("path is missing")),
         Type = EntryType.File,
         Mode = 0,
         Uid = 0,
@@ -104,26 +109,63 @@ internal struct ListingLine
 
     private void ReadMember(ref Utf8JsonReader reader)
     {
-        if (reader.ValueTextEquals("path"u8)) { _path = Text(ref reader); }
-        else if (reader.ValueTextEquals("path_b64"u8)) { _path = Base64(ref reader); }
-        else if (reader.ValueTextEquals("type"u8)) { Type = String(ref reader); }
-        else if (reader.ValueTextEquals("mode"u8)) { _mode = String(ref reader); }
-        else if (reader.ValueTextEquals("uid"u8)) { reader.Read(); _uid = reader.GetUInt32(); }
-        else if (reader.ValueTextEquals("gid"u8)) { reader.Read(); _gid = reader.GetUInt32(); }
-        else if (reader.ValueTextEquals("mtime"u8)) { _mtime = String(ref reader); }
-        else if (reader.ValueTextEquals("ctime"u8)) { _ctime = String(ref reader); }
-        else if (reader.ValueTextEquals("ino"u8)) { _inode = String(ref reader); }
-        else if (reader.ValueTextEquals("size"u8)) { reader.Read(); _size = reader.GetInt64(); }
-        else if (reader.ValueTextEquals("sha256"u8)) { _sha256 = String(ref reader); }
-        else if (reader.ValueTextEquals("racy"u8)) { reader.Read(); _racy = reader.GetBoolean(); }
-        else if (reader.ValueTextEquals("link"u8)) { _link = String(ref reader); }
-        else if (reader.ValueTextEquals("target"u8)) { _target = Text(ref reader); }
-        else if (reader.ValueTextEquals("target_b64"u8)) { _target = Base64(ref reader); }
-        else if (reader.ValueTextEquals("device"u8)) { _device = String(ref reader); }
-        else if (reader.ValueTextEquals("seg"u8)) { _segments = Segments(ref reader); }
-        else if (reader.ValueTextEquals("xattrs"u8)) { _xattrs = _xattrs.AddRange(XattrList(ref reader, isText: true)); }
-        else if (reader.ValueTextEquals("xattrs_b64"u8)) { _xattrs = _xattrs.AddRange(XattrList(ref reader, isText: false)); }
+        if (reader.ValueTextEquals("path"u8)) { Once(Members.Path); _path = Text(ref reader); }
+        else if (reader.ValueTextEquals("path_b64"u8)) { Once(Members.Path); _path = Base64(ref reader); }
+        else if (reader.ValueTextEquals("type"u8)) { Once(Members.Type); Type = String(ref reader); }
+        else if (reader.ValueTextEquals("mode"u8)) { Once(Members.Mode); _mode = String(ref reader); }
+        else if (reader.ValueTextEquals("uid"u8)) { Once(Members.Uid); reader.Read(); _uid = reader.GetUInt32(); }
+        else if (reader.ValueTextEquals("gid"u8)) { Once(Members.Gid); reader.Read(); _gid = reader.GetUInt32(); }
+        else if (reader.ValueTextEquals("mtime"u8)) { Once(Members.Mtime); _mtime = String(ref reader); }
+        else if (reader.ValueTextEquals("ctime"u8)) { Once(Members.Ctime); _ctime = String(ref reader); }
+        else if (reader.ValueTextEquals("ino"u8)) { Once(Members.Inode); _inode = String(ref reader); }
+        else if (reader.ValueTextEquals("size"u8)) { Once(Members.Size); reader.Read(); _size = reader.GetInt64(); }
+        else if (reader.ValueTextEquals("sha256"u8)) { Once(Members.Sha256); _sha256 = String(ref reader); }
+        else if (reader.ValueTextEquals("racy"u8)) { Once(Members.Racy); reader.Read(); _racy = reader.GetBoolean(); }
+        else if (reader.ValueTextEquals("link"u8)) { Once(Members.Link); _link = String(ref reader); }
+        else if (reader.ValueTextEquals("target"u8)) { Once(Members.Target); _target = Text(ref reader); }
+        else if (reader.ValueTextEquals("target_b64"u8)) { Once(Members.Target); _target = Base64(ref reader); }
+        else if (reader.ValueTextEquals("device"u8)) { Once(Members.Device); _device = String(ref reader); }
+        else if (reader.ValueTextEquals("seg"u8)) { Once(Members.Segments); _segments = Segments(ref reader); }
+        else if (reader.ValueTextEquals("xattrs"u8)) { Once(Members.Xattrs); AddXattrs(ref reader, isText: true); }
+        else if (reader.ValueTextEquals("xattrs_b64"u8)) { Once(Members.XattrsBase64); AddXattrs(ref reader, isText: false); }
         else { reader.Skip(); }
+    }
+
+    // Two readers might each believe another one of two.
+    private void Once(Members member)
+    {
+        if ((_seen & member) != 0)
+        {
+            throw new FormatException($"it has its {member.ToString().ToLowerInvariant()} twice");
+        }
+        _seen |= member;
+    }
+
+    private void AddXattrs(ref Utf8JsonReader reader, bool isText)
+    {
+        _xattrs = _xattrs.AddRange(XattrList(ref reader, isText));
+        // What ends at a zero byte for the kernel would be another attribute there than here.
+        if (_xattrs.Any(static x => x.Name.Length == 0 || x.Name.Contains((byte)0)))
+        {
+            throw new FormatException("an attribute without a name that can be used");
+        }
+    }
+
+    private static byte[] Usable(byte[] path) => ListingEntry.IsUsable(path)
+        ? path
+        : throw new FormatException($"the path \"{Encoding.UTF8.GetString(path)}\" cannot be used");
+
+    private readonly void CheckNumbers()
+    {
+        if (_size < 0)
+        {
+            throw new FormatException("a negative size");
+        }
+        // The kernel takes it for "as it is".
+        if (_uid == uint.MaxValue || _gid == uint.MaxValue)
+        {
+            throw new FormatException($"uid {_uid} or gid {_gid} is that of nobody");
+        }
     }
 
     private static ImmutableArray<Segment> Segments(ref Utf8JsonReader reader)
@@ -153,7 +195,7 @@ internal struct ListingLine
         long length = reader.GetInt64();
         Expect(ref reader, JsonTokenType.Number);
         long stored = reader.GetInt64();
-        bool inChunk = offset >= 0 && stored > 0 && offset + length <= Chunker.MaxBytes;
+        bool inChunk = offset >= 0 && stored > 0 && length <= Chunker.MaxBytes && offset <= Chunker.MaxBytes - length;
         if (length <= 0 || (hole ? offset != 0 || stored != 0 : !inChunk))
         {
             throw new FormatException("a segment with impossible numbers");
@@ -202,39 +244,25 @@ internal struct ListingLine
         return reader.GetBytesFromBase64();
     }
 
-    private static EntryType ParseType(string word) => word switch
+    [Flags]
+    private enum Members
     {
-        "file" => EntryType.File,
-        "dir" => EntryType.Directory,
-        "symlink" => EntryType.Symlink,
-        "fifo" => EntryType.Fifo,
-        "char" => EntryType.CharDevice,
-        "block" => EntryType.BlockDevice,
-        _ => throw new FormatException($"unknown type {word}"),
-    };
-
-    private static FileTime ParseTime(string text)
-    {
-        int point = text.IndexOf('.');
-        if (point < 0 || text.Length != point + 10)
-        {
-            throw new FormatException($"{text} is not seconds.nanoseconds");
-        }
-        return new FileTime(
-            long.Parse(text.AsSpan(0, point), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
-            uint.Parse(text.AsSpan(point + 1), NumberStyles.None, CultureInfo.InvariantCulture));
-    }
-
-    private static (uint Major, uint Minor) ParseDevice(string? text)
-    {
-        if (text is null)
-        {
-            return (0, 0);
-        }
-        int colon = text.IndexOf(':');
-        return colon > 0
-            ? (uint.Parse(text.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture),
-                uint.Parse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture))
-            : throw new FormatException($"{text} is not major:minor");
+        Path = 1 << 0,
+        Type = 1 << 1,
+        Mode = 1 << 2,
+        Uid = 1 << 3,
+        Gid = 1 << 4,
+        Mtime = 1 << 5,
+        Ctime = 1 << 6,
+        Inode = 1 << 7,
+        Size = 1 << 8,
+        Sha256 = 1 << 9,
+        Racy = 1 << 10,
+        Link = 1 << 11,
+        Target = 1 << 12,
+        Device = 1 << 13,
+        Segments = 1 << 14,
+        Xattrs = 1 << 15,
+        XattrsBase64 = 1 << 16,
     }
 }

@@ -78,6 +78,10 @@ internal sealed class ListingLines
         {
             throw Damaged($"chunk {id} {problem}");
         }
+        if (content.Length != listed.Length)
+        {
+            throw Damaged($"chunk {id} is {content.Length} bytes long and {listed.Length} are listed");
+        }
         if (_content.Length < content.Length)
         {
             _content = new byte[Math.Max(content.Length, 2 * _content.Length)];

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 
@@ -26,6 +27,10 @@ internal sealed class ListingReader : IDisposable
     /// <summary>The entries in path order.</summary>
     /// <exception cref="BackupException">RunDamaged.</exception>
     internal IEnumerable<ListingEntry> Entries() => Read(0, top: null);
+
+    /// <summary>The same, and they are one file or a tree from its root on, as the artifact says.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    internal IEnumerable<ListingEntry> Tree() => ListedTree.Of(_artifact, Entries());
 
     /// <summary>The entry of a path, if there is one, and all that is below it, in path order. Only chunks that can hold
     /// them are read.</summary>
@@ -106,7 +111,7 @@ internal sealed class ListingReader : IDisposable
     /// <param name="top">Chunks behind all that is below this path are not read; null for all chunks.</param>
     private IEnumerable<ListingEntry> Read(int start, byte[]? top)
     {
-        ListingEntry? pending = null;
+        PendingEntry? pending = null;
         byte[]? last = null;
         for (int index = start; index < _artifact.Listing.Length; index++)
         {
@@ -114,7 +119,7 @@ internal sealed class ListingReader : IDisposable
             if (pending is not null && !pending.Path.AsSpan().SequenceEqual(firstPath))
             {
                 // Nothing in this chunk continues it, so whoever wants no more entries need not have the chunk read.
-                yield return pending;
+                yield return pending.Whole();
                 pending = null;
             }
             if (top is not null && index > start && IsBehind(firstPath, top))
@@ -127,24 +132,27 @@ internal sealed class ListingReader : IDisposable
                 {
                     // Before the first entry: it continues one of a chunk that was passed over.
                     bool isOther = index == start && start > 0 && last is null;
-                    pending = isOther ? null : Join(pending, line.Entry);
+                    if (!isOther)
+                    {
+                        Join(pending, line.Entry);
+                    }
                     continue;
                 }
                 if (pending is not null)
                 {
-                    yield return pending;
+                    yield return pending.Whole();
                 }
                 if (last is not null && ListingEntry.ComparePaths(last, line.Entry.Path) >= 0)
                 {
                     throw Damaged($"entries are out of order at {line.Entry.DisplayPath}");
                 }
-                pending = line.Entry;
+                pending = new PendingEntry(line.Entry);
                 last = line.Entry.Path;
             }
         }
         if (pending is not null)
         {
-            yield return pending;
+            yield return pending.Whole();
         }
     }
 
@@ -181,17 +189,41 @@ internal sealed class ListingReader : IDisposable
                 : Encoding.UTF8.GetBytes(chunk.FirstPath));
     }
 
-    private ListingEntry Join(ListingEntry? first, ListingEntry more)
+    private void Join(PendingEntry? first, ListingEntry more)
     {
-        if (first is null || !first.Path.AsSpan().SequenceEqual(more.Path))
+        if (first is null || !first.IsFile || !first.Path.AsSpan().SequenceEqual(more.Path))
         {
             throw Damaged($"a continuation without its entry: {more.DisplayPath}");
         }
-        return first with { Segments = first.Segments.AddRange(more.Segments) };
+        first.Add(more.Segments);
     }
 
     private BackupException Damaged(string what) =>
         new(BackupFault.RunDamaged, $"the listing of {_artifact.Participant} is damaged: {what}");
+
+    /// <summary>An entry that the next line may continue. What it adds is collected: a large file goes on over thousands of
+    /// lines.</summary>
+    private sealed class PendingEntry(ListingEntry entry)
+    {
+        private ImmutableArray<Segment>.Builder? _segments;
+
+        internal byte[] Path => entry.Path;
+
+        internal bool IsFile => entry.Type == EntryType.File;
+
+        internal void Add(ImmutableArray<Segment> more)
+        {
+            if (_segments is null)
+            {
+                _segments = ImmutableArray.CreateBuilder<Segment>();
+                _segments.AddRange(entry.Segments);
+            }
+            _segments.AddRange(more);
+        }
+
+        internal ListingEntry Whole() =>
+            _segments is null ? entry : entry with { Segments = _segments.DrainToImmutable() };
+    }
 
     private readonly record struct Line(ListingEntry Entry, bool IsMore);
 }

@@ -5,6 +5,7 @@ namespace Backupd.Protocol.Contracts;
 /// <summary>Generated serialisers of everything that goes over the wire.</summary>
 /// <remarks>The default encoder stays: one client of this family turns every apostrophe into a quotation mark before
 /// it parses, and the default encoder writes <c>\u0027</c>.</remarks>
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(ProgressObject))]
 [JsonSerializable(typeof(RunObject))]
 [JsonSerializable(typeof(SubscribeReply))]

@@ -1,0 +1,20 @@
+namespace Backupd.Backup.Runs;
+
+/// <summary>Sums that stay at the largest number: a sparse file alone may have that size, and a record may say
+/// anything.</summary>
+internal static class CappedSum
+{
+    /// <summary>The sum of numbers that are not negative.</summary>
+    internal static long SumCapped<T>(this IEnumerable<T> items, Func<T, long> number)
+    {
+        long sum = 0;
+        foreach (T item in items)
+        {
+            sum = Add(sum, number(item));
+        }
+        return sum;
+    }
+
+    /// <summary>The same of two.</summary>
+    internal static long Add(long a, long b) => b > long.MaxValue - a ? long.MaxValue : a + b;
+}
