@@ -10,7 +10,8 @@ namespace Backupd.Tests.Backup;
 [TestClass]
 public sealed class ListingTests
 {
-    private static readonly Gen<byte[]> Names = Gen.Byte[1, 255].Where(b => b != '/').Array[1, 12];
+    private static readonly Gen<byte[]> Names = Gen.Byte[1, 255].Where(b => b != '/').Array[1, 12]
+        .Where(n => n is not ([(byte)'.'] or [(byte)'.', (byte)'.']));
 
     [TestMethod]
     public void Paths_order_by_components() =>
@@ -160,7 +161,7 @@ public sealed class ListingTests
             hole ? Segment.Hole(length) : new Segment(ChunkId.Of([b]), offset, length, stored));
 
     private static readonly Gen<ListingEntry> Entry = Gen.Select(
-        Gen.Int[0, 5], Gen.UInt[0, 0xFFF], Gen.UInt, Gen.Long[-5_000_000_000, 5_000_000_000],
+        Gen.Int[0, 5], Gen.UInt[0, 0xFFF], Gen.UInt[0, uint.MaxValue - 1], Gen.Long[-5_000_000_000, 5_000_000_000],
         Gen.UInt[0, 999_999_999], Gen.ULong, Segments.Array[0, 5], Gen.Byte.Array[0, 8],
         (type, mode, uid, seconds, nanoseconds, inode, segments, bytes) => new ListingEntry
         {
@@ -177,7 +178,9 @@ public sealed class ListingTests
             Size = (EntryType)type == EntryType.File ? segments.Sum(s => s.Length) : 0,
             Segments = (EntryType)type == EntryType.File ? [.. segments] : [],
             Target = (EntryType)type == EntryType.Symlink ? bytes : [],
-            Xattrs = uid % 5 == 0 ? [new Xattr("user.x"u8.ToArray(), bytes), new Xattr([.. "user."u8, 0xFF, .. bytes], bytes)] : [],
+            Xattrs = uid % 5 == 0
+                ? [new Xattr("user.x"u8.ToArray(), bytes), new Xattr([.. "user."u8, 0xFF, .. bytes.Select(b => b == 0 ? (byte)1 : b)], bytes)]
+                : [],
             DeviceMajor = (EntryType)type is EntryType.CharDevice or EntryType.BlockDevice ? mode : 0,
         });
 
