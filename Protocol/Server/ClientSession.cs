@@ -59,11 +59,11 @@ internal sealed partial class ClientSession : IDisposable
     /// <param name="origin">Where it comes from.</param>
     internal ClientSession(Socket socket, SessionContext context, SessionOrigin origin)
     {
-        _connection = new ClientConnection(socket);
+        _connection = new ClientConnection(socket, context.Loop);
         _context = context;
         _origin = origin;
         _access = new SessionAccess(context.Tokens, origin.LocalUser);
-        _output = new SessionOutput(_connection, context.Feed);
+        _output = new SessionOutput(_connection, context.Feed, context.Loop);
         _lines = new LineReader(_received);
         _silenceEnds = origin.IsLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
     }
@@ -147,7 +147,7 @@ internal sealed partial class ClientSession : IDisposable
             if (moreWaits && !receiving.IsCompleted)
             {
                 // Nothing waited after all, and the client may wait for what was held back.
-                await _output.FlushAsync();
+                await _output.FlushInTurnAsync();
             }
             int count = await receiving;
             if (count == 0)
@@ -177,7 +177,7 @@ internal sealed partial class ClientSession : IDisposable
     // While more requests wait to be received, replies are collected, up to a bound: one send for many.
     private async Task SendBeforeReceivingAsync(bool moreWaits)
     {
-        Task sent = moreWaits ? Task.CompletedTask : _output.FlushAsync();
+        Task sent = moreWaits ? Task.CompletedTask : _output.FlushInTurnAsync();
         Task room = sent.IsCompleted ? _output.WaitForRoomAsync() : sent;
         if (!room.IsCompleted)
         {
