@@ -32,6 +32,9 @@ internal sealed partial class ClientSession : IDisposable
     private Stage _stage;
     private WebSocketReader? _frames;
 
+    // Written by the receive loop.
+    private volatile bool _hasSent;
+
     // Set while what was received is not taken, because enough is to be sent already.
     private bool _isHeldBack;
 
@@ -76,9 +79,12 @@ internal sealed partial class ClientSession : IDisposable
         Frames,
     }
 
-    /// <summary>Whether it is among the connections that have not shown who they are. Guarded by
+    /// <summary>Its place among the connections that have not shown who they are; null for the others. Guarded by
     /// <see cref="OpenSessions"/>.</summary>
-    internal bool IsCountedUnauthenticated { get; set; }
+    internal LinkedListNode<ClientSession>? AmongStrangers { get; set; }
+
+    /// <summary>Whether anything has come from its client.</summary>
+    internal bool HasSent => _hasSent;
 
     /// <summary>Whether the client was silent or slow for too long.</summary>
     internal bool IsOverdue(long now) => IsPast(ref _messageEnds, now) || IsPast(ref _silenceEnds, now);
@@ -155,6 +161,7 @@ internal sealed partial class ClientSession : IDisposable
                 TakeRest();
                 return;
             }
+            _hasSent = true;
             bool began = !HasPartial;
             _received.Advance(count);
             began |= TakeReceived();

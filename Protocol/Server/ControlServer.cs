@@ -65,6 +65,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>How many sessions are open.</summary>
     internal int SessionCount => _sessions.Count;
 
+    /// <summary>How many of them have neither shown a token nor sent anything.</summary>
+    internal int SilentCount => _sessions.SilentCount;
+
     /// <summary>How many sessions hold a long message.</summary>
     internal int LongMessageCount => _context.LongMessages.Count;
 
