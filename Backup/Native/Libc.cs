@@ -117,6 +117,24 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "lremovexattr", SetLastError = true)]
     internal static partial int LRemoveXattr(byte* path, byte* name);
 
+    [LibraryImport(Library, EntryPoint = "epoll_create1", SetLastError = true)]
+    internal static partial int EpollCreate(int flags);
+
+    [LibraryImport(Library, EntryPoint = "epoll_ctl", SetLastError = true)]
+    internal static partial int EpollControl(SafeHandle poll, int operation, SafeHandle file, byte* change);
+
+    [LibraryImport(Library, EntryPoint = "epoll_wait", SetLastError = true)]
+    internal static partial int EpollWait(SafeHandle poll, byte* events, int count, int milliseconds);
+
+    [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
+    internal static partial int EventFd(uint value, int flags);
+
+    [LibraryImport(Library, EntryPoint = "recv", SetLastError = true)]
+    internal static partial nint Receive(SafeHandle socket, byte* buffer, nint count, int flags);
+
+    [LibraryImport(Library, EntryPoint = "send", SetLastError = true)]
+    internal static partial nint Send(SafeHandle socket, byte* buffer, nint count, int flags);
+
     [LibraryImport(Library, EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUserId();
 

@@ -14,12 +14,18 @@ internal sealed class ClientConnection : IDisposable
     private const byte HandshakeRecord = 0x16;
 
     private readonly Socket _socket;
+    private readonly PlainSocket _plain;
 
     // Null for plain. Set before the first request is read, so that nobody sends meanwhile.
     private SslStream? _tls;
 
     /// <param name="socket">Connected; owned from now on.</param>
-    internal ClientConnection(Socket socket) => _socket = socket;
+    /// <param name="loop">Where it is received from, unless TLS is spoken.</param>
+    internal ClientConnection(Socket socket, SocketLoop loop)
+    {
+        _socket = socket;
+        _plain = new PlainSocket(socket, loop);
+    }
 
     /// <summary>The address that the client has reached; null over a Unix socket.</summary>
     internal IPAddress? LocalAddress => (_socket.LocalEndPoint as IPEndPoint)?.Address;
@@ -41,26 +47,29 @@ internal sealed class ClientConnection : IDisposable
     /// <param name="space">At least one byte; what is in it afterwards means nothing.</param>
     internal async ValueTask<bool?> BeginsWithTlsAsync(Memory<byte> space)
     {
-        int count = await _socket.ReceiveAsync(space[..1], SocketFlags.Peek);
+        int count = await _plain.ReceiveAsync(space[..1], peeks: true);
         return count == 0 ? null : space.Span[0] == HandshakeRecord;
     }
 
     /// <summary>Shakes hands; everything after it goes through TLS.</summary>
     /// <exception cref="System.Security.Authentication.AuthenticationException">The client speaks something else, or does not
     /// trust the certificate.</exception>
-    internal Task StartTlsAsync(SslServerAuthenticationOptions options)
+    internal async Task StartTlsAsync(SslServerAuthenticationOptions options)
     {
+        _plain.Leave();
+        // A handshake is a millisecond of arithmetic, which would keep the sessions of the loop waiting.
+        await Task.Yield();
         _tls = new SslStream(new NetworkStream(_socket, ownsSocket: false));
-        return _tls.AuthenticateAsServerAsync(options);
+        await _tls.AuthenticateAsServerAsync(options);
     }
 
     /// <summary>Receives some bytes; 0 at the end of the client's input, said by TLS or by the socket.</summary>
     internal ValueTask<int> ReceiveAsync(Memory<byte> space) =>
-        _tls is null ? _socket.ReceiveAsync(space, SocketFlags.None) : ReceiveAsync(_tls, space);
+        _tls is null ? _plain.ReceiveAsync(space) : ReceiveAsync(_tls, space);
 
     /// <summary>Sends some of the bytes and says how many.</summary>
     internal ValueTask<int> SendAsync(ReadOnlyMemory<byte> bytes) =>
-        _tls is null ? _socket.SendAsync(bytes, SocketFlags.None) : SendAsync(_tls, bytes);
+        _tls is null ? _plain.SendAsync(bytes) : SendAsync(_tls, bytes);
 
     /// <summary>Tells the client that nothing more will come. What was sent still arrives. Nothing may be on its way.</summary>
     internal async Task FinishSendingAsync()
@@ -86,12 +95,12 @@ internal sealed class ClientConnection : IDisposable
     }
 
     /// <summary>Ends the connection at once.</summary>
-    internal void Close() => _socket.Dispose();
+    internal void Close() => _plain.Close();
 
     /// <summary>Gives back what it holds; nothing may be received or sent meanwhile.</summary>
     public void Dispose()
     {
-        _socket.Dispose();
+        _plain.Close();
         _tls?.Dispose();
     }
 

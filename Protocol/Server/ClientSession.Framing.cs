@@ -16,6 +16,7 @@ internal sealed partial class ClientSession
             return true;
         }
         bool? isTls = await _connection.BeginsWithTlsAsync(_received.Space());
+        _hasSent = true;
         if (isTls is true)
         {
             Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Handshake));

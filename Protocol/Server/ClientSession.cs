@@ -32,6 +32,9 @@ internal sealed partial class ClientSession : IDisposable
     private Stage _stage;
     private WebSocketReader? _frames;
 
+    // Written by the receive loop.
+    private volatile bool _hasSent;
+
     // Set while what was received is not taken, because enough is to be sent already.
     private bool _isHeldBack;
 
@@ -59,11 +62,11 @@ internal sealed partial class ClientSession : IDisposable
     /// <param name="origin">Where it comes from.</param>
     internal ClientSession(Socket socket, SessionContext context, SessionOrigin origin)
     {
-        _connection = new ClientConnection(socket);
+        _connection = new ClientConnection(socket, context.Loop);
         _context = context;
         _origin = origin;
         _access = new SessionAccess(context.Tokens, origin.LocalUser);
-        _output = new SessionOutput(_connection, context.Feed);
+        _output = new SessionOutput(_connection, context.Feed, context.Loop);
         _lines = new LineReader(_received);
         _silenceEnds = origin.IsLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
     }
@@ -76,9 +79,12 @@ internal sealed partial class ClientSession : IDisposable
         Frames,
     }
 
-    /// <summary>Whether it is among the connections that have not shown who they are. Guarded by
+    /// <summary>Its place among the connections that have not shown who they are; null for the others. Guarded by
     /// <see cref="OpenSessions"/>.</summary>
-    internal bool IsCountedUnauthenticated { get; set; }
+    internal LinkedListNode<ClientSession>? AmongStrangers { get; set; }
+
+    /// <summary>Whether anything has come from its client.</summary>
+    internal bool HasSent => _hasSent;
 
     /// <summary>Whether the client was silent or slow for too long.</summary>
     internal bool IsOverdue(long now) => IsPast(ref _messageEnds, now) || IsPast(ref _silenceEnds, now);
@@ -147,7 +153,7 @@ internal sealed partial class ClientSession : IDisposable
             if (moreWaits && !receiving.IsCompleted)
             {
                 // Nothing waited after all, and the client may wait for what was held back.
-                await _output.FlushAsync();
+                await _output.FlushInTurnAsync();
             }
             int count = await receiving;
             if (count == 0)
@@ -155,6 +161,7 @@ internal sealed partial class ClientSession : IDisposable
                 TakeRest();
                 return;
             }
+            _hasSent = true;
             bool began = !HasPartial;
             _received.Advance(count);
             began |= TakeReceived();
@@ -177,7 +184,7 @@ internal sealed partial class ClientSession : IDisposable
     // While more requests wait to be received, replies are collected, up to a bound: one send for many.
     private async Task SendBeforeReceivingAsync(bool moreWaits)
     {
-        Task sent = moreWaits ? Task.CompletedTask : _output.FlushAsync();
+        Task sent = moreWaits ? Task.CompletedTask : _output.FlushInTurnAsync();
         Task room = sent.IsCompleted ? _output.WaitForRoomAsync() : sent;
         if (!room.IsCompleted)
         {

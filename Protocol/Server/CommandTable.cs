@@ -63,6 +63,9 @@ public enum WireCommand
 /// <summary>Names of commands as clients write them, and who may use them.</summary>
 public static class CommandTable
 {
+    // Nearly every request: told from the others without a look into the table.
+    private const string Poll = nameof(WireCommand.GetBackupProgress);
+
     private static readonly Dictionary<string, WireCommand> Names = new(StringComparer.Ordinal)
     {
         ["GetBackupProgress"] = WireCommand.GetBackupProgress,
@@ -98,11 +101,19 @@ public static class CommandTable
     public static IReadOnlyCollection<string> AllNames => Names.Keys;
 
     /// <summary>Finds a command by its exact name or alias.</summary>
-    public static bool TryFind(string name, out WireCommand command) => Names.TryGetValue(name, out command);
+    public static bool TryFind(string name, out WireCommand command)
+    {
+        command = WireCommand.GetBackupProgress;
+        return ReferenceEquals(name, Poll) || Names.TryGetValue(name, out command);
+    }
 
     /// <summary>The name or alias that these bytes spell, without making a string; null when there is none.</summary>
     internal static string? NameOf(ReadOnlySpan<byte> ascii)
     {
+        if (ascii.SequenceEqual("GetBackupProgress"u8))
+        {
+            return Poll;
+        }
         if (ascii.Length > LongestName)
         {
             return null;

@@ -17,6 +17,7 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly OpenSessions _sessions;
     private readonly SessionContext _context;
+    private readonly SocketLoop _loop;
     private readonly List<Socket> _listeners = [];
     private readonly List<Task> _accepting = [];
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -36,12 +37,14 @@ public sealed class ControlServer : IAsyncDisposable
         _options = options;
         _time = time;
         _sessions = new OpenSessions(options.MaxConnections, options.MaxUnauthenticated, log, time, options.Times.Sweep);
+        _loop = new SocketLoop(e => _completion.TrySetException(e));
         ProgressFeed feed = new(supervisor.Progress);
         _context = new SessionContext
         {
             Dispatcher = new CommandDispatcher(
                 supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token),
             Feed = feed,
+            Loop = _loop,
             Broadcast = new ProgressBroadcast(feed, time),
             Log = log,
             Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
@@ -61,6 +64,9 @@ public sealed class ControlServer : IAsyncDisposable
 
     /// <summary>How many sessions are open.</summary>
     internal int SessionCount => _sessions.Count;
+
+    /// <summary>How many of them have neither shown a token nor sent anything.</summary>
+    internal int SilentCount => _sessions.SilentCount;
 
     /// <summary>How many sessions hold a long message.</summary>
     internal int LongMessageCount => _context.LongMessages.Count;
@@ -108,6 +114,7 @@ public sealed class ControlServer : IAsyncDisposable
             _group = Accounts.GroupId(_options.SocketGroup) ?? throw new BackupException(
                 BackupFault.InputInvalid, $"there is no group named {_options.SocketGroup}");
         }
+        _loop.Start();
         _broadcasting = _context.Broadcast.RunAsync(_broadcastEnds.Token);
         if (_options.SocketPath is string path)
         {
@@ -155,6 +162,7 @@ public sealed class ControlServer : IAsyncDisposable
     {
         await StopAsync();
         _sessions.Dispose();
+        await _loop.DisposeAsync();
         _acceptingEnds.Dispose();
         _stopping.Dispose();
         _broadcastEnds.Dispose();

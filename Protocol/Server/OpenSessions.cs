@@ -20,7 +20,9 @@ internal sealed class OpenSessions : IDisposable
     // Guards everything below.
     private readonly Lock _lock = new();
     private readonly Dictionary<ClientSession, Task> _sessions = [];
-    private int _unauthenticated;
+
+    // Those that have not shown who they are, the oldest first.
+    private readonly LinkedList<ClientSession> _strangers = [];
     private bool _isSweeping;
     private long _refusalLoggedAt;
 
@@ -46,31 +48,46 @@ internal sealed class OpenSessions : IDisposable
         }
     }
 
-    /// <summary>Serves a connection, or closes it when there are too many.</summary>
+    /// <summary>How many have neither shown who they are nor sent anything.</summary>
+    internal int SilentCount
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _strangers.Count(s => !s.HasSent);
+            }
+        }
+    }
+
+    /// <summary>Serves a connection, or closes it when there are too many. When strangers have all their places, the oldest of
+    /// those that have sent nothing is closed instead: a few that only connect keep nobody out.</summary>
     /// <param name="socket">Connected; owned from now on.</param>
     /// <param name="isTrusted">Its user is known already: strangers that fill their places do not keep it out.</param>
     /// <param name="make">Makes its session; called under a lock.</param>
     internal void Admit(Socket socket, bool isTrusted, Func<Socket, ClientSession> make)
     {
+        bool isTaken;
+        ClientSession? silent;
         lock (_lock)
         {
-            if (_sessions.Count < _most && (isTrusted || _unauthenticated < _mostUnauthenticated))
+            isTaken = HasPlace(isTrusted, out silent);
+            if (isTaken)
             {
-                ClientSession session = make(socket);
-                session.IsCountedUnauthenticated = !isTrusted;
-                _unauthenticated += isTrusted ? 0 : 1;
-                _sessions.Add(session, Task.CompletedTask);
-                _sessions[session] = ServeAsync(session);
-                if (!_isSweeping)
-                {
-                    _isSweeping = true;
-                    _sweeper.Change(_sweepInterval, _sweepInterval);
-                }
-                return;
+                LeaveStrangers(silent);
+                Begin(make(socket), isTrusted);
             }
         }
-        socket.Dispose();
-        LogRefusal($"a connection was refused: {_most} are open, or {_mostUnauthenticated} without a token");
+        if (silent is not null)
+        {
+            silent.Close();
+            LogRefusal($"a connection that had sent nothing was closed for another: {_mostUnauthenticated} are without a token");
+        }
+        if (!isTaken)
+        {
+            socket.Dispose();
+            LogRefusal($"a connection was refused: {_most} are open, or {_mostUnauthenticated} without a token");
+        }
     }
 
     /// <summary>A session's client has shown who it is. Called again, it changes nothing.</summary>
@@ -78,8 +95,7 @@ internal sealed class OpenSessions : IDisposable
     {
         lock (_lock)
         {
-            _unauthenticated -= session.IsCountedUnauthenticated ? 1 : 0;
-            session.IsCountedUnauthenticated = false;
+            LeaveStrangers(session);
         }
     }
 
@@ -122,6 +138,43 @@ internal sealed class OpenSessions : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _sweeper.Dispose();
+
+    // Whether there is a place, if need be that of a silent stranger.
+    private bool HasPlace(bool isTrusted, out ClientSession? silent)
+    {
+        silent = null;
+        if (_sessions.Count >= _most)
+        {
+            return false;
+        }
+        if (isTrusted || _strangers.Count < _mostUnauthenticated)
+        {
+            return true;
+        }
+        silent = _strangers.FirstOrDefault(s => !s.HasSent);
+        return silent is not null;
+    }
+
+    private void Begin(ClientSession session, bool isTrusted)
+    {
+        session.AmongStrangers = isTrusted ? null : _strangers.AddLast(session);
+        _sessions.Add(session, Task.CompletedTask);
+        _sessions[session] = ServeAsync(session);
+        if (!_isSweeping)
+        {
+            _isSweeping = true;
+            _sweeper.Change(_sweepInterval, _sweepInterval);
+        }
+    }
+
+    private void LeaveStrangers(ClientSession? session)
+    {
+        if (session?.AmongStrangers is LinkedListNode<ClientSession> place)
+        {
+            _strangers.Remove(place);
+            session.AmongStrangers = null;
+        }
+    }
 
     private async Task ServeAsync(ClientSession session)
     {

@@ -9,6 +9,9 @@ internal sealed record SessionContext
 
     internal required ProgressFeed Feed { get; init; }
 
+    /// <summary>The thread of sessions without TLS.</summary>
+    internal required SocketLoop Loop { get; init; }
+
     /// <summary>Who tells subscribed sessions of progress.</summary>
     internal required ProgressBroadcast Broadcast { get; init; }
 

@@ -10,7 +10,12 @@ internal sealed class SessionOutput
 {
     private readonly ClientConnection _connection;
     private readonly ProgressFeed _feed;
+    private readonly SocketLoop _loop;
     private readonly Lock _lock = new();
+
+    // Both are written by the loop. The send at the end of its last turn goes on while the client does not read.
+    private volatile Task _sentInTurn = Task.CompletedTask;
+    private bool _isDueInTurn;
 
     // Guarded by _lock. The two buffers change places when a send begins.
     private OutputBuffer _filling = new();
@@ -22,10 +27,11 @@ internal sealed class SessionOutput
     private bool _isComplete;
     private bool _broken;
 
-    internal SessionOutput(ClientConnection connection, ProgressFeed feed)
+    internal SessionOutput(ClientConnection connection, ProgressFeed feed, SocketLoop loop)
     {
         _connection = connection;
         _feed = feed;
+        _loop = loop;
     }
 
     /// <summary>The connection cannot be written to any more.</summary>
@@ -42,7 +48,8 @@ internal sealed class SessionOutput
 
     /// <summary>Little enough waits that more replies may be made. Without the lock: which reply is the last before a wait
     /// does not matter.</summary>
-    internal bool HasRoom => _broken || Volatile.Read(ref _filling).Count <= ProtocolLimits.MaxQueuedReplyBytes;
+    internal bool HasRoom =>
+        _broken || (Volatile.Read(ref _filling).Count <= ProtocolLimits.MaxQueuedReplyBytes && _sentInTurn.IsCompleted);
 
     internal bool IsSubscribed
     {
@@ -177,6 +184,32 @@ internal sealed class SessionOutput
         return SendAsync();
     }
 
+    /// <summary>The same, but at the end of the turn where the caller has one, together with what others have to send. Whoever
+    /// waits for room waits for that send too.</summary>
+    internal Task FlushInTurnAsync()
+    {
+        if (!_loop.IsInTurn)
+        {
+            return FlushAsync();
+        }
+        if (!_isDueInTurn)
+        {
+            _isDueInTurn = true;
+            _loop.SendLater(this);
+        }
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The turn in which it was asked to send ends: called by the loop.</summary>
+    internal void EndTurn()
+    {
+        _isDueInTurn = false;
+        if (_sentInTurn.IsCompleted)
+        {
+            _sentInTurn = FlushAsync();
+        }
+    }
+
     /// <summary>The same without waiting. <see cref="IdleAsync"/> waits for the send, which cannot fault.</summary>
     internal void BeginFlush() => _ = FlushAsync();
 
@@ -197,6 +230,7 @@ internal sealed class SessionOutput
     /// <summary>Waits until little enough is left that more replies may be made.</summary>
     internal async Task WaitForRoomAsync()
     {
+        await _sentInTurn;
         while (IsOver(ProtocolLimits.MaxQueuedReplyBytes))
         {
             await FlushAsync();

@@ -154,6 +154,28 @@ public sealed class AbuseTests
     }
 
     [TestMethod]
+    public async Task Strangers_that_say_nothing_make_room_for_who_comes_the_oldest_first()
+    {
+        await using TestServer server = new(o => o with { MaxUnauthenticated = 3 });
+        using TestClient speaks = await server.ConnectAsync("");
+        await speaks.CallAsync("Ping");
+        using TestClient oldest = await server.ConnectAsync("");
+        using TestClient other = await server.ConnectAsync("");
+        using TestClient known = await server.ConnectAsync();
+        Assert.Contains("\"version\"", await known.CallAsync("Ping"));
+        Assert.AreEqual("", await oldest.ReadToEndAsync());
+        Assert.Contains("RET_UNAUTHORIZED", await speaks.CallAsync("Ping"));
+        Assert.Contains("RET_UNAUTHORIZED", await other.CallAsync("Ping"));
+        // One place is free, and whoever takes it without a word is the next to go.
+        using TestClient silent = await server.ConnectAsync("");
+        using TestClient late = await server.ConnectAsync();
+        Assert.Contains("\"version\"", await late.CallAsync("Ping"));
+        Assert.AreEqual("", await silent.ReadToEndAsync());
+        await Deadline.Until(() => server.Server.SessionCount == 4, "the silent ones are gone");
+        Assert.Contains("had sent nothing", server.Log);
+    }
+
+    [TestMethod]
     [DataRow("text/plain")]
     [DataRow("application/x-www-form-urlencoded")]
     public async Task Lines_in_the_body_of_a_request_of_a_browser_are_not_carried_out(string type)

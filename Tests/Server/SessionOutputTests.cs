@@ -18,9 +18,10 @@ public sealed class SessionOutputTests
     public async Task An_ending_that_nobody_has_come_to_send_goes_out_before_the_output_is_complete(bool isSubscribed)
     {
         (TestClient client, Socket socket) = await Pair();
-        using ClientConnection connection = new(socket);
+        await using SocketLoop loop = new(_ => { });
+        using ClientConnection connection = new(socket, loop);
         ProgressCell cell = new(1);
-        SessionOutput output = new(connection, new ProgressFeed(cell));
+        SessionOutput output = new(connection, new ProgressFeed(cell), loop);
         output.Append("{\"ok\":true}"u8, isSubscribed ? ReplyOrder.BeginsSubscription : ReplyOrder.EndsSubscription);
         await output.DrainAsync();
         cell.PublishEnding(Ended, ProgressSnapshot.Idle(2));

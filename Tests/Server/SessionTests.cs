@@ -244,7 +244,9 @@ public sealed class SessionTests
             for (int i = 0; i < ProtocolLimits.MaxUnauthenticated; i++)
             {
                 clients.Add(await server.ConnectAsync());
+                await clients[i].SendAsync("\n");
             }
+            await Deadline.Until(() => server.Server.SilentCount == 0, "all have been heard");
             using (TestClient tooMany = await server.ConnectAsync())
             {
                 Assert.IsNull(await tooMany.ReadLineAsync("the refusal"));

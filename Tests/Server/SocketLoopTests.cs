@@ -1,0 +1,184 @@
+using System.Net;
+using System.Net.Sockets;
+using Backupd.Backup.Runs;
+using Backupd.Protocol.Server;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Server;
+
+/// <summary>The thread of the sockets without TLS, with the test as the session.</summary>
+[TestClass]
+public sealed class SocketLoopTests
+{
+    private readonly byte[] _space = new byte[1000];
+
+    [TestMethod]
+    public async Task Bytes_and_the_end_that_come_together_are_both_told()
+    {
+        await using Rig rig = await Rig.MakeAsync(begins: false);
+        ValueTask<int> first = rig.Plain.ReceiveAsync(_space);
+        Assert.IsFalse(first.IsCompleted, "nothing has come");
+        await rig.Client.SendAsync("abc"u8.ToArray());
+        rig.Client.Shutdown(SocketShutdown.Send);
+        await Deadline.Until(() => rig.Server.Available == 3, "both have come");
+        // Sees the two at once.
+        rig.Loop.Start();
+        Assert.AreEqual(3, await Deadline.Of(first.AsTask(), "the bytes"));
+        Assert.AreEqual(0, await Receive(rig, "the end"));
+        Assert.AreEqual(0, await Receive(rig, "the end once more"));
+    }
+
+    [TestMethod]
+    public async Task A_peek_leaves_the_byte_for_the_receive()
+    {
+        await using Rig rig = await Rig.MakeAsync();
+        await rig.Client.SendAsync("xyz"u8.ToArray());
+        Assert.AreEqual(1, await Deadline.Of(rig.Plain.ReceiveAsync(_space.AsMemory(0, 1), peeks: true).AsTask(), "a peek"));
+        Assert.AreEqual(3, await Receive(rig, "what was seen"));
+        Assert.AreEqual("xyz", System.Text.Encoding.ASCII.GetString(_space, 0, 3));
+    }
+
+    [TestMethod]
+    public async Task A_client_that_has_sent_much_lets_others_have_their_turn()
+    {
+        await using Rig rig = await Rig.MakeAsync(begins: false);
+        byte[] all = new byte[20 * _space.Length];
+        await rig.Client.SendAsync(all);
+        await Deadline.Until(() => rig.Server.Available == all.Length, "all has come");
+        int most = 0;
+        async Task TakeAllAsync()
+        {
+            int inTurn = 0;
+            for (int left = all.Length; left > 0;)
+            {
+                ValueTask<int> receiving = rig.Plain.ReceiveAsync(_space);
+                inTurn = receiving.IsCompleted ? inTurn + 1 : 1;
+                left -= await receiving;
+                Assert.IsTrue(rig.Loop.IsInTurn);
+                most = Math.Max(most, inTurn);
+            }
+        }
+        Task taking = TakeAllAsync();
+        rig.Loop.Start();
+        await Deadline.Of(taking, "all");
+        Assert.AreEqual(4, most, "receives in one turn");
+    }
+
+    [TestMethod]
+    public async Task Closing_ends_the_receive_that_waits_and_not_on_the_thread_that_closes()
+    {
+        await using Rig rig = await Rig.MakeAsync();
+        int closer = 0;
+        int ended = -1;
+        async Task ReceiveAsync()
+        {
+            await Assert.ThrowsExactlyAsync<ObjectDisposedException>(async () => await rig.Plain.ReceiveAsync(_space));
+            ended = Environment.CurrentManagedThreadId;
+        }
+        Task receiving = ReceiveAsync();
+        Thread thread = new(() =>
+        {
+            closer = Environment.CurrentManagedThreadId;
+            rig.Plain.Close();
+        });
+        thread.Start();
+        Assert.IsTrue(thread.Join(Deadline.Long));
+        await Deadline.Of(receiving, "the end of the receive");
+        Assert.AreNotEqual(closer, ended);
+        await Assert.ThrowsExactlyAsync<ObjectDisposedException>(async () => await rig.Plain.ReceiveAsync(_space));
+    }
+
+    [TestMethod]
+    public async Task What_is_answered_in_a_turn_leaves_at_its_end()
+    {
+        await using Rig rig = await Rig.MakeAsync();
+        using ClientConnection connection = new(rig.Server, rig.Loop);
+        SessionOutput output = new(connection, new ProgressFeed(new ProgressCell(1)), rig.Loop);
+        ValueTask<int> receiving = rig.Plain.ReceiveAsync(_space);
+        int inTurn = -1;
+        async Task AnswerAsync()
+        {
+            await receiving;
+            Assert.IsTrue(rig.Loop.IsInTurn);
+            output.Append("answer"u8, ReplyOrder.Any);
+            Assert.IsTrue(output.FlushInTurnAsync().IsCompleted);
+            inTurn = rig.Client.Available;
+        }
+        Task answering = AnswerAsync();
+        await rig.Client.SendAsync("ask"u8.ToArray());
+        await Deadline.Of(answering, "the answer");
+        Assert.AreEqual(0, inTurn, "nothing leaves before the turn ends");
+        await Deadline.Until(() => rig.Client.Available == "answer\r\n".Length, "the answer has come");
+    }
+
+    [TestMethod]
+    public async Task Who_does_not_read_what_left_at_the_end_of_a_turn_gets_no_more_answers()
+    {
+        await using Rig rig = await Rig.MakeAsync();
+        using ClientConnection connection = new(rig.Server, rig.Loop);
+        SessionOutput output = new(connection, new ProgressFeed(new ProgressCell(1)), rig.Loop);
+        byte[] answer = new byte[16 * 1024 * 1024];
+        ValueTask<int> receiving = rig.Plain.ReceiveAsync(_space);
+        async Task AnswerAsync()
+        {
+            await receiving;
+            output.Append(answer, ReplyOrder.Any);
+            await output.FlushInTurnAsync();
+        }
+        Task answering = AnswerAsync();
+        await rig.Client.SendAsync("ask"u8.ToArray());
+        await Deadline.Of(answering, "the answer");
+        await Deadline.Until(() => !output.HasRoom, "the turn has ended");
+        Task room = output.WaitForRoomAsync();
+        Assert.IsFalse(room.IsCompleted);
+        byte[] read = new byte[1024 * 1024];
+        for (int left = answer.Length + 2; left > 0;)
+        {
+            left -= await Deadline.Of(rig.Client.ReceiveAsync(read), "the rest of the answer");
+        }
+        await Deadline.Of(room, "room");
+        Assert.IsTrue(output.HasRoom);
+    }
+
+    private Task<int> Receive(Rig rig, string what) => Deadline.Of(rig.Plain.ReceiveAsync(_space).AsTask(), what);
+
+    // A pair of sockets, one of them in a loop.
+    private sealed class Rig : IAsyncDisposable
+    {
+        private Rig(Socket client, Socket server, bool begins)
+        {
+            Client = client;
+            Server = server;
+            Plain = new PlainSocket(server, Loop);
+            if (begins)
+            {
+                Loop.Start();
+            }
+        }
+
+        public SocketLoop Loop { get; } = new(e => Assert.Fail(e.ToString()));
+
+        public Socket Client { get; }
+
+        public Socket Server { get; }
+
+        public PlainSocket Plain { get; }
+
+        public static async Task<Rig> MakeAsync(bool begins = true)
+        {
+            using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
+            listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            listener.Listen(1);
+            Socket client = new(SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(listener.LocalEndPoint!);
+            return new Rig(client, await listener.AcceptAsync(), begins);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Plain.Close();
+            Client.Dispose();
+            await Loop.DisposeAsync();
+        }
+    }
+}
