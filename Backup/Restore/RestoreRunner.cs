@@ -79,6 +79,7 @@ internal sealed class RestoreRunner
         {
             Participants = [.. _restore.Participants.Where(p => _items.Any(i => i.Definition.Name == p.Name))],
         };
+        _progress.Narrow(name => _items.Any(i => i.Definition.Name == name));
     }
 
     private void Validate()

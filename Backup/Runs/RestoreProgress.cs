@@ -22,10 +22,10 @@ internal sealed class RestoreProgress
     private readonly TimeProvider _time;
     private readonly RestoreRun _restore;
     private readonly Throughput _throughput;
-    private readonly ParticipantProgress[] _participants;
-    private readonly long[] _work;
-    private readonly long[] _done;
-    private readonly bool[] _isEnded;
+    private ParticipantProgress[] _participants;
+    private long[] _work;
+    private long[] _done;
+    private bool[] _isEnded;
     private ProgressSnapshot _snapshot;
     private long _publishedAt;
     private long _bytes;
@@ -59,6 +59,16 @@ internal sealed class RestoreProgress
             StartedAtUnix = restore.StartedAtUnix,
         };
         Publish();
+    }
+
+    /// <summary>Leaves out the participants of which the patterns choose nothing. Before anything else is told.</summary>
+    internal void Narrow(Func<string, bool> isRestored)
+    {
+        _participants = [.. _participants.Where(p => isRestored(p.Name))];
+        _work = new long[_participants.Length];
+        _done = new long[_participants.Length];
+        _isEnded = new bool[_participants.Length];
+        _snapshot = _snapshot with { ParticipantsTotal = _participants.Length };
     }
 
     /// <summary>How far the validation of the source is.</summary>

@@ -85,6 +85,33 @@ public sealed class RestoreInPlaceTests
     }
 
     [TestMethod]
+    [DataRow("a/f")]
+    [DataRow("b/f")]
+    [DataRow("c/f")]
+    public async Task A_pattern_that_chooses_one_participant_of_several_restores_that_one(string path)
+    {
+        using TempDirectory directory = new();
+        string store = directory["s"];
+        foreach (string name in (string[])["a", "b", "c"])
+        {
+            directory.Write($"{name}/f", name);
+        }
+        Assert.AreEqual(0, (await Run(directory, "once", directory["a"], directory["b"], directory["c"], "--to", store, "--quiet")).Code);
+        foreach (string name in (string[])["a", "b", "c"])
+        {
+            directory.Write($"{name}/f", "damaged");
+        }
+        (int code, _, string said) = await Run(directory, "restore", $"{store}/latest", "--yes", "--path", path, "--progress", "json");
+        Assert.AreEqual(0, code, said);
+        JsonElement end = said.Split('\n').Where(l => l.StartsWith('{')).Select(l => JsonDocument.Parse(l).RootElement).Last();
+        Assert.AreEqual("1 1 1", string.Join(' ',
+            end.GetProperty("participants_total"), end.GetProperty("participants_done"), end.GetProperty("participants").GetArrayLength()));
+        Assert.AreEqual(path[..1], end.GetProperty("participants")[0].GetProperty("name").GetString());
+        string[] restored = [.. ((string[])["a", "b", "c"]).Where(n => File.ReadAllText(directory[$"{n}/f"]) == n)];
+        CollectionAssert.AreEqual((string[])[path[..1]], restored);
+    }
+
+    [TestMethod]
     [DataRow("y\n", 0)]
     [DataRow("Yes\n", 0)]
     [DataRow("n\n", 130)]
