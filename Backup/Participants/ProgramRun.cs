@@ -67,7 +67,9 @@ internal sealed class ProgramRun
         {
             while (true)
             {
-                bool feeds = Input is not null && !_isFed && _stopReason.Length == 0;
+                // What it said last may have come after a look that found nothing: one more look is due after its end.
+                bool wasGone = exit is not null;
+                bool feeds = Input is not null && !_isFed && !wasGone && _stopReason.Length == 0;
                 bool inputReady = child.Poll(feeds, out bool outputReady, out bool errorsReady);
                 if (outputReady)
                 {
@@ -83,7 +85,7 @@ internal sealed class ProgramRun
                 }
                 exit ??= child.TryReap();
                 if (exit is not null
-                    && (child.OutputsEnded || (!outputReady && !errorsReady) || _stopReason.Length > 0))
+                    && (child.OutputsEnded || (wasGone && !outputReady && !errorsReady) || _stopReason.Length > 0))
                 {
                     // The program is gone. What still holds its pipes open, or even writes to them, is a process that it
                     // left behind in a session of its own.

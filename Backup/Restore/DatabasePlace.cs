@@ -36,11 +36,13 @@ internal sealed class DatabasePlace : IDisposable
         List<(ListingEntry, string)> files = [];
         foreach (ListingEntry entry in listing.Entries().Skip(1).Take(DatabaseFiles.Beside.Length + 2))
         {
-            string suffix = DatabaseFiles.Beside.FirstOrDefault(b => entry.DisplayPath.EndsWith(b, StringComparison.Ordinal)) ?? "";
+            string suffix =
+                DatabaseFiles.Beside.FirstOrDefault(b => entry.DisplayPath.EndsWith(b, StringComparison.Ordinal)) ?? "";
             bool isKnown = entry.Type == EntryType.File && !entry.Path.AsSpan().Contains((byte)'/')
                 && files.TrueForAll(f => f.Item2 != suffix);
             files.Add(isKnown ? (entry, suffix) : throw new BackupException(
-                BackupFault.RunDamaged, $"the listing of {artifact.Participant} holds more than a database: {entry.DisplayPath}"));
+                BackupFault.RunDamaged,
+                $"the listing of {artifact.Participant} holds more than a database: {entry.DisplayPath}"));
         }
         return files;
     }
@@ -50,7 +52,8 @@ internal sealed class DatabasePlace : IDisposable
     /// <param name="present">What the safety run holds.</param>
     /// <param name="tally">Told bytes and what fails.</param>
     /// <param name="tick">Called after each piece.</param>
-    internal void Put(
+    /// <returns>Whether all are there now; what fails is in the tally.</returns>
+    internal bool Put(
         IReadOnlyList<(ListingEntry Entry, string Suffix)> files, ArtifactFile? present, RestoreTally tally, Action tick)
     {
         RestoreSetting setting = new(
@@ -74,10 +77,11 @@ internal sealed class DatabasePlace : IDisposable
             }
             if (!restorer.Restore(entry, _directory, Name(suffix), _path + suffix, BeforePlace))
             {
-                return;
+                return false;
             }
         }
         Posix.Fsync(_directory, _parent);
+        return true;
     }
 
     /// <summary>Removes the database and what is beside it.</summary>

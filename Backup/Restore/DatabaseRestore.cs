@@ -28,10 +28,6 @@ internal sealed class DatabaseRestore : IDisposable
         _path = DatabaseFiles.RealPath(database.Path);
     }
 
-    /// <summary>Whether an artifact of a database holds the files as they were: the safety run found it unusable.</summary>
-    internal static bool IsFiles(ParticipantDefinition definition, ArtifactFile artifact) =>
-        definition is SqliteParticipant && artifact.Kind == "directory";
-
     /// <summary>Restores, or tells what would be done.</summary>
     internal RestoreFigures Run()
     {
@@ -39,7 +35,7 @@ internal sealed class DatabaseRestore : IDisposable
         {
             Remove();
         }
-        else if (_item.Wanted.Kind == "directory")
+        else if (IsFiles(_item.Wanted))
         {
             PutFiles(DatabasePlace.Files(_context.Store, _item.Wanted));
         }
@@ -57,6 +53,9 @@ internal sealed class DatabaseRestore : IDisposable
         _scratch.Dispose();
     }
 
+    // The safety run found a database that SQLite could not read, and holds its files.
+    private static bool IsFiles(ArtifactFile? artifact) => artifact?.Kind == "directory";
+
     private void Put(ListingEntry wanted)
     {
         bool isThere = File.Exists(_path);
@@ -69,7 +68,7 @@ internal sealed class DatabaseRestore : IDisposable
             _changes.Add(isThere ? RestoreChangeKind.Rewrite : RestoreChangeKind.Create, _path);
             _tally.AddBytes(wanted.Size);
         }
-        else if (_item.Present?.Kind == "directory")
+        else if (IsFiles(_item.Present))
         {
             PutOverUnusable(wanted, isThere);
         }
@@ -91,7 +90,7 @@ internal sealed class DatabaseRestore : IDisposable
         {
             try
             {
-                return _scratch.Take(_path, wanted.Size) is byte[] now && now.AsSpan().SequenceEqual(_scratch.Hash(wanted, _content));
+                return HoldsNow(wanted);
             }
             catch (UnusableDatabaseException e)
             {
@@ -153,16 +152,19 @@ internal sealed class DatabaseRestore : IDisposable
         }
         RefuseChangedDatabase();
         Place(files, kind);
+        _context.Advance(files.Count, 0);
     }
 
     private void Place(IReadOnlyList<(ListingEntry Entry, string Suffix)> files, RestoreChangeKind kind)
     {
         using DatabasePlace place = new(_path, _context);
-        place.Put(files, _item.Present, _tally, () => _context.Advance(0, 0));
+        if (!place.Put(files, _item.Present, _tally, () => _context.Advance(0, 0)))
+        {
+            return;
+        }
         foreach ((ListingEntry entry, string suffix) in files)
         {
-            _context.Advance(1, entry.Size);
-            _told += entry.Size;
+            Tell(entry.Size);
             _changes.Add(kind, _path + suffix);
         }
     }
@@ -190,14 +192,16 @@ internal sealed class DatabaseRestore : IDisposable
         {
             return;
         }
-        ListingEntry present = FileRestore.SingleEntry(_context.Store, _item.Present)!;
-        if (_scratch.Take(_path, present.Size) is not byte[] now || !now.AsSpan().SequenceEqual(_scratch.Hash(present, _content)))
+        if (FileRestore.SingleEntry(_context.Store, _item.Present) is ListingEntry present && !HoldsNow(present))
         {
             throw new BackupException(
                 BackupFault.InputInvalid,
                 $"{_path} was changed after the safety run had captured it, so it was left as it is; repeat the restore");
         }
     }
+
+    private bool HoldsNow(ListingEntry entry) =>
+        _scratch.Take(_path, entry.Size) is byte[] now && now.AsSpan().SequenceEqual(_scratch.Hash(entry, _content));
 
     private void Tell(long bytes)
     {

@@ -75,7 +75,8 @@ internal sealed record InPlacePlan
                 $"run {source.Id} holds {participant.Name}, which is not configured, so it is not known where it belongs; "
                 + "configure it, name only other participants, or restore it to a directory with --to");
         ArtifactFile? wanted = participant.Artifacts.IsEmpty ? null : catalog.Artifact(source, participant.Name);
-        if (wanted is not null && wanted.Kind != definition.Kind && !(IsUndo(source) && DatabaseRestore.IsFiles(definition, wanted)))
+        bool isFiles = IsUndo(source) && definition is SqliteParticipant && wanted?.Kind == "directory";
+        if (wanted is not null && wanted.Kind != definition.Kind && !isFiles)
         {
             throw new BackupException(
                 BackupFault.RunNotRestorable,

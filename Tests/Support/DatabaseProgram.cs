@@ -19,7 +19,9 @@ internal sealed class DatabaseProgram : IAsyncDisposable
     /// <summary>Runs statements and returns the lines that they print.</summary>
     public async Task<string[]> DoAsync(string sql)
     {
-        await _process.StandardInput.WriteLineAsync(sql + " SELECT 'done';");
+        await _process.StandardInput.WriteLineAsync(sql);
+        // On a line of its own: what fails costs the rest of its line.
+        await _process.StandardInput.WriteLineAsync("SELECT 'done';");
         await _process.StandardInput.FlushAsync();
         List<string> lines = [];
         while (true)
