@@ -8,7 +8,8 @@ internal static class Descent
     /// <summary>Opens a directory below another, one name at a time, so that no link is followed on the way.</summary>
     /// <param name="top">The open directory.</param>
     /// <param name="path">Names with <c>/</c>; empty for the directory itself.</param>
-    /// <returns>Its number, good for naming what is in it, which is the caller's to close; -1 when it cannot be reached.</returns>
+    /// <returns>Its number, good for naming what is in it, which is the caller's to close; -1 when it cannot be
+    /// reached.</returns>
     internal static int TryOpen(int top, ReadOnlySpan<byte> path)
     {
         int holder = Step(top, "."u8);

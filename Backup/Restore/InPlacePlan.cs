@@ -111,9 +111,9 @@ internal sealed record InPlacePlan
 
 /// <summary>One participant of a restore in place.</summary>
 /// <param name="Definition">As configured: where it is restored to.</param>
-/// <param name="Result">As the run has it.</param>
+/// <param name="Recorded">As the run has it.</param>
 /// <param name="Wanted">What is to be there; null for nothing, which only a safety run can want.</param>
-internal sealed record InPlaceItem(ParticipantDefinition Definition, ParticipantResult Result, ArtifactFile? Wanted)
+internal sealed record InPlaceItem(ParticipantDefinition Definition, ParticipantResult Recorded, ArtifactFile? Wanted)
 {
     /// <summary>Only what matches one of these; empty for everything. For an undo those of the restore that is undone.</summary>
     internal ImmutableArray<PathPattern> Patterns { get; init; } = [];

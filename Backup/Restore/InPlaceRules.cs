@@ -91,7 +91,8 @@ internal sealed class InPlaceRules : IDisposable
         {
             return wanted.Length == present.Length;
         }
-        return _linkWanted.GetValueOrDefault(wanted, present) == present && _linkPresent.GetValueOrDefault(present, wanted) == wanted;
+        return _linkWanted.GetValueOrDefault(wanted, present) == present
+            && _linkPresent.GetValueOrDefault(present, wanted) == wanted;
     }
 
     // The first name decides: when it is written anew, all further names become links to that.
@@ -122,7 +123,8 @@ internal sealed class InPlaceRules : IDisposable
         }
         foreach (Xattr xattr in wanted.Xattrs)
         {
-            if (!present.Xattrs.Any(x => x.Name.AsSpan().SequenceEqual(xattr.Name) && x.Value.AsSpan().SequenceEqual(xattr.Value)))
+            if (!present.Xattrs.Any(
+                x => x.Name.AsSpan().SequenceEqual(xattr.Name) && x.Value.AsSpan().SequenceEqual(xattr.Value)))
             {
                 return false;
             }

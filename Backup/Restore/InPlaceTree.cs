@@ -8,7 +8,7 @@ namespace Backupd.Backup.Restore;
 /// Makes a live directory tree what it was, and touches only what differs. Works on open directories below the root, so no
 /// link leads it outside. Nothing goes that the safety run does not hold. One thread; workers write the files.
 /// </summary>
-internal sealed class InPlaceTree : IDisposable
+internal sealed partial class InPlaceTree : IDisposable
 {
     private readonly string _root;
     private readonly RestoreSetting _setting;
@@ -99,7 +99,14 @@ internal sealed class InPlaceTree : IDisposable
         {
             step = step with
             {
-                Present = step.Present with { Mode = now.Mode, Uid = now.Uid, Gid = now.Gid, Mtime = now.Mtime, Xattrs = now.Xattrs },
+                Present = step.Present with
+                {
+                    Mode = now.Mode,
+                    Uid = now.Uid,
+                    Gid = now.Gid,
+                    Mtime = now.Mtime,
+                    Xattrs = now.Xattrs,
+                },
             };
         }
         RestoreChangeKind? kind = _rules.Decide(step);
@@ -174,120 +181,6 @@ internal sealed class InPlaceTree : IDisposable
                 throw PosixException.Last("make the directory", Show(directory.Path));
             }
         }
-    }
-
-    private void TakeLeaf(ListingEntry wanted, ListingEntry? present, RestoreChangeKind? kind)
-    {
-        string display = Show(wanted.Path);
-        if (kind is null or RestoreChangeKind.Adjust)
-        {
-            if (kind is not null)
-            {
-                Adjust(wanted, present!, display);
-                if (present!.LinkId.Length > 0)
-                {
-                    _adjusted[present.LinkId] = wanted;
-                }
-            }
-            _links.Add(wanted);
-            _setting.Changes!.Add(kind, display);
-            _advance(0, wanted.Size);
-            return;
-        }
-        if (SpecialRights.IsDevice(wanted) && !_setting.Metadata.PreservesSpecial)
-        {
-            _setting.Tally.Missing(SpecialRights.DeviceLeftOut(display));
-            return;
-        }
-        PendingFile file = new(wanted, _open.Open(Top()!), NameOf(wanted.Path), display) { Present = present };
-        if (wanted.LinkId.Length > 0)
-        {
-            WriteLinked(file);
-        }
-        else if (wanted.Type == EntryType.File && present is not { LinkId.Length: > 0 })
-        {
-            _workers.Add(file);
-        }
-        else
-        {
-            // What has other names is taken here and now: those may be adjusted next, and this one with them.
-            _restorer.RestoreInPlace([file]);
-        }
-    }
-
-    // The names of one file are written here and now: the others are links to the first, which must be in its place.
-    private void WriteLinked(PendingFile file)
-    {
-        FirstName? first = _links.Find(file.Entry);
-        if (first is { IsSame: true } && TryLink(first.Value.Path, file))
-        {
-            return;
-        }
-        if (first is not null)
-        {
-            // A file system without hard links, where a copy holds the same bytes; or a listing that says that it does not.
-            string why = first.Value.IsSame ? "" : ": they differ in the listing";
-            _setting.Tally.Warn($"{file.Display} is a copy and not a hard link of {Posix.Display(first.Value.Path)}{why}");
-        }
-        _restorer.RestoreInPlace([file]);
-        _links.Add(file.Entry);
-    }
-
-    private bool TryLink(byte[] first, PendingFile file)
-    {
-        int slash = first.AsSpan().LastIndexOf((byte)'/');
-        int holder = Descent.TryOpen(Root().File, first.AsSpan(0, Math.Max(slash, 0)));
-        if (holder < 0)
-        {
-            return false;
-        }
-        try
-        {
-            return _restorer.TryLinkInPlace(holder, NameOf(first), file);
-        }
-        finally
-        {
-            _ = Libc.Close(holder);
-        }
-    }
-
-    private void Adjust(ListingEntry wanted, ListingEntry present, string display)
-    {
-        int parent = _open.Open(Top()!).File;
-        byte[] name = NameOf(wanted.Path);
-        if (wanted.Type != EntryType.File)
-        {
-            FileRestorer.RefuseUncaptured(present, parent, name, display);
-            _setting.Metadata.ApplyByName(parent, name, wanted, display);
-            return;
-        }
-        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out int error);
-        if (file < 0)
-        {
-            throw new PosixException("open", display, error);
-        }
-        try
-        {
-            FileRestorer.RefuseUncaptured(present, parent, name, display);
-            _setting.Metadata.Apply(file, wanted, display);
-        }
-        finally
-        {
-            // Nothing was written to it.
-            _ = Libc.Close(file);
-        }
-    }
-
-    private void TakeExtra(ListingEntry present, RestoreChangeKind? kind)
-    {
-        if (kind == RestoreChangeKind.Remove)
-        {
-            int parent = _open.Open(Top()!).File;
-            byte[] name = NameOf(present.Path);
-            FileRestorer.RefuseUncaptured(present, parent, name, Show(present.Path));
-            Posix.Unlink(parent, name);
-        }
-        _setting.Changes!.Add(kind, Show(present.Path));
     }
 
     private void LeaveFor(byte[] path)

@@ -95,7 +95,7 @@ internal sealed class RestoreRunner
         {
             Choose = Chosen,
         };
-        validator.Validate(_plan.Source, [.. _items.Select(i => i.Result)]);
+        validator.Validate(_plan.Source, [.. _items.Select(i => i.Recorded)]);
     }
 
     private IEnumerable<ListingEntry> Chosen(ArtifactFile artifact, ListingReader listing) =>
@@ -169,7 +169,9 @@ internal sealed class RestoreRunner
         try
         {
             RestoreFigures figures = ParticipantRestore.Run(_items[index], context);
-            string error = figures.Failed == 0 ? "" : $"{figures.Failed} entries were not restored, the first: {figures.Problems[0]}";
+            string error = figures.Failed == 0
+                ? ""
+                : $"{figures.Failed} entries were not restored, the first: {figures.Problems[0]}";
             return Ended(begun, error) with { Figures = figures };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
@@ -223,7 +225,10 @@ internal sealed class RestoreRunner
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // A full disk, say. The record still says "running", and the next start will call it interrupted.
-            _restore = _restore with { ErrorSummary = $"{why}; its record could not be written: {e.Message}".TrimStart(';', ' ') };
+            _restore = _restore with
+            {
+                ErrorSummary = $"{why}; its record could not be written: {e.Message}".TrimStart(';', ' '),
+            };
         }
     }
 

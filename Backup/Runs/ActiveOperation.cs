@@ -32,8 +32,8 @@ internal sealed class ActiveOperation : IDisposable
         Stop = _stop.Token;
     }
 
-    /// <summary>The id of the run or restore; null for what is neither, and until it has got its own. Guarded by the supervisor's lock.
-    /// </summary>
+    /// <summary>The id of the run or restore; null for what is neither, and until it has got its own. Guarded by the
+    /// supervisor's lock.</summary>
     internal RunId? Run { get; set; }
 
     /// <summary>What it is, for people: <c>run ID</c>, <c>the prune</c>. Guarded by the supervisor's lock.</summary>

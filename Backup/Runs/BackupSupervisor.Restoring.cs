@@ -83,7 +83,7 @@ public sealed partial class BackupSupervisor
                         Name = i.Definition.Name,
                         Critical = i.Definition.Critical,
                         Status = ParticipantStatus.Pending,
-                        Artifacts = i.Result.Artifacts,
+                        Artifacts = i.Recorded.Artifacts,
                         Figures = new RestoreFigures { Target = ParticipantRestore.Target(i.Definition) },
                     }),
                 ],
