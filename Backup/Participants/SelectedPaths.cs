@@ -12,6 +12,10 @@ internal sealed class SelectedPaths
     /// <param name="tops">The entries, in path order and none below another.</param>
     internal SelectedPaths(IEnumerable<byte[]> tops) => _tops = [.. tops];
 
+    /// <summary>It is so little that reading it is quicker than looking up in an earlier listing of the whole tree what was
+    /// read already.</summary>
+    internal bool IsLittle { get; init; }
+
     /// <summary>Whether a path is one of the entries or lies below one.</summary>
     internal bool IsSelected(ReadOnlySpan<byte> path)
     {

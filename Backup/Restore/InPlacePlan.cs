@@ -115,6 +115,10 @@ internal sealed record InPlacePlan
 /// <param name="Wanted">What is to be there; null for nothing, which only a safety run can want.</param>
 internal sealed record InPlaceItem(ParticipantDefinition Definition, ParticipantResult Recorded, ArtifactFile? Wanted)
 {
+    // Looking up takes about as long as reading so much; of the whole of a million entries it is seconds.
+    private const long MaxLittleEntries = 1000;
+    private const long MaxLittleBytes = 64 * 1024 * 1024;
+
     /// <summary>Only what matches one of these; empty for everything. For an undo those of the restore that is undone.</summary>
     internal ImmutableArray<PathPattern> Patterns { get; init; } = [];
 
@@ -155,7 +159,10 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
                 tops.Add(entry.Path);
             }
         }
-        return tops.Count == 0 ? null : this with { Only = new SelectedPaths(tops), Work = (bytes, entries) };
+        bool isLittle = entries <= MaxLittleEntries && bytes <= MaxLittleBytes;
+        return tops.Count == 0
+            ? null
+            : this with { Only = new SelectedPaths(tops) { IsLittle = isLittle }, Work = (bytes, entries) };
     }
 
     /// <summary>The entries of <see cref="Wanted"/> that are given back, in path order, and of each whether it is meant itself

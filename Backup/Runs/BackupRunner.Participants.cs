@@ -117,6 +117,10 @@ internal sealed partial class BackupRunner
     {
         for (int i = 0; i < _plan.Participants.Length; i++)
         {
+            if (_plan.Participants[i] is DirectoryParticipant { Only.IsLittle: true })
+            {
+                continue;
+            }
             string name = _plan.Participants[i].Name;
             if (_plan.Catalog.PreviousArtifact(name) is ArtifactFile last)
             {
