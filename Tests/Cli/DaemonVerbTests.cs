@@ -242,7 +242,7 @@ public sealed class DaemonVerbTests
         Assert.Contains("\"error\":\"BACKUP_RUN_NOT_FOUND\"", output);
         Assert.AreEqual(13, (await CommandLineTests.Run(home, "call", "Ping", "--addr", NoDaemon)).Code);
         Assert.AreEqual(12, (await CommandLineTests.Run(home, "call", "Ping", "--addr", server.Server.TcpEndPoint!.ToString())).Code);
-        foreach (string command in (string[])["StartRestoreRun", "GetRestoreRuns", "GetBackupConfig", "ImportRemoteBackupRun"])
+        foreach (string command in (string[])["GetRemoteBackupRuns", "GetBackupConfig", "ImportRemoteBackupRun"])
         {
             Assert.IsFalse(CommandTable.TryFind(command, out _), command);
         }

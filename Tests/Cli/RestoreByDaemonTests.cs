@@ -100,7 +100,7 @@ public sealed class RestoreByDaemonTests
         Assert.AreEqual(11, (await Run(home, server, "restore", "latest", "--yes", "--force", "--detach")).Code);
         Assert.AreEqual(0, (await Run(home, server, "cancel")).Code);
         await Deadline.Until(
-            () => server.Engine.Supervisor.Restores.List(1, before: null, out _)[0].Status != RunStatus.Running, "it has ended");
+            () => !server.Engine.Supervisor.Progress.Current.Polled.Active, "it has ended, and the store is free");
         string[] lines = (await Run(home, server, "list", "--restores")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.HasCount(1, lines);
         Assert.MatchesRegex($"^{id}  [0-9: -]+  cancelled  of {run.Id}  !src  \\(cannot be undone\\)  the restore was cancelled", lines[0]);
