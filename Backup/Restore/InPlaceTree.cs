@@ -212,6 +212,11 @@ internal sealed partial class InPlaceTree : IDisposable
         }
         catch (PosixException e) when (e.Error is Errno.NotEmpty or Errno.Exists)
         {
+            if (Sockets.TryRemoveAll(parent, name, Show(directory.Path)))
+            {
+                Remove(directory);
+                return;
+            }
             if (directory.ReplacedBy is null)
             {
                 _setting.Changes!.Add(RestoreChangeKind.Extra, Show(directory.Path));
