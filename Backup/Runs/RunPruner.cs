@@ -186,18 +186,12 @@ internal sealed class RunPruner
         }
     }
 
-    private BackupException Unknown(string path, BackupException why)
-    {
-        string remove = Path.GetDirectoryName(path) is string parent
-            && (parent == _store.CompletedDirectory || parent == _store.FailedDirectory || parent == _store.SafetyDirectory)
-            ? $"backupd delete {_store.Directory}/{Path.GetFileName(path)}"
-            : $"rm -r {path}";
-        return new BackupException(
-            BackupFault.RunDamaged,
-            $"nothing was pruned, because it cannot be known what {path} needs: {why.Message}",
-            $"what is damaged in chunks a repair and another backup may mend; else remove it: {remove}",
-            why);
-    }
+    private BackupException Unknown(string path, BackupException why) => new(
+        BackupFault.RunDamaged,
+        $"nothing was pruned, because it cannot be known what {path} needs: {why.Message}",
+        "what is damaged in chunks a repair and another backup may mend; else remove it: "
+        + $"backupd delete {_store.Directory}/{Path.GetFileName(path)}",
+        why);
 
     /// <summary>A directory with a manifest.</summary>
     private sealed record Holder(string Path, BackupRun Run)

@@ -70,7 +70,7 @@ public sealed class GarbageCollectorTests
         await File.WriteAllTextAsync($"{moved}/manifest.json", "{", CancellationToken.None);
         BackupException e = Assert.ThrowsExactly<BackupException>(() => store.Prune());
         Assert.Contains(moved, e.Message);
-        Assert.Contains(parent == "failed" ? "backupd delete" : $"rm -r {moved}", e.Detail);
+        Assert.Contains($"backupd delete {store.PathOf(store.Runs[0].Id.ToString())}", e.Detail);
     }
 
     [TestMethod]
