@@ -24,41 +24,53 @@ internal sealed class DirectoryRestore
     /// <summary>Restores, or tells what would be done.</summary>
     internal RestoreFigures Run()
     {
-        using ListingReader? wanted = _item.Wanted is null ? null : new ListingReader(_context.Store, _item.Wanted);
-        using ListingReader? undone = _item.Undone is null ? null : new ListingReader(_context.Store, _item.Undone);
+        using ListingReader? wanted = Open(_context.Store, _item.Wanted);
+        using ListingReader? undone = Open(_context.Store, _item.Undone);
         if (_context.IsDryRun)
         {
             using PresentTree present = new(_directory, _context, _item.Only);
-            using InPlaceRules rules = new(present.HasSameContent, _directory.RestoreDeletes, Created(undone));
-            Foresee(InPlaceStep.Merge(Wanted(wanted), present.Entries()), rules);
+            using InPlaceRules rules = new(present.HasSameContent, _directory.RestoreDeletes, _item.Created(undone));
+            Foresee(
+                InPlaceStep.Merge(_item.Choices(wanted), _item.Mine(present.Entries())),
+                new InPlaceForecast(_directory.Root, rules, present, _context.PreserveSpecial, _tally, _changes));
         }
         else
         {
-            using ListingReader? present = _item.Present is null ? null : new ListingReader(_context.Store, _item.Present);
-            using InPlaceRules rules = new(EntryContent.AreSame, _directory.RestoreDeletes, Created(undone));
-            Write(InPlaceStep.Merge(Wanted(wanted), present?.Entries() ?? []), rules);
+            using ListingReader? present = Open(_context.Store, _item.Present);
+            using InPlaceRules rules = new(EntryContent.AreSame, _directory.RestoreDeletes, _item.Created(undone));
+            Write(InPlaceStep.Merge(_item.Choices(wanted), _item.Mine(present?.Entries() ?? [])), rules);
         }
         return _tally.Figures(_changes, _directory.Root);
     }
 
-    private IEnumerable<(ListingEntry Entry, bool IsChosen)> Wanted(ListingReader? listing) =>
-        listing is null ? [] : _item.Choices(listing);
+    /// <summary>What is there, in the safety run, and will not be there any more.</summary>
+    internal static IEnumerable<ListingEntry> AtRisk(
+        DirectoryParticipant directory, InPlaceItem item, BackupStore store, ListingReader present)
+    {
+        using ListingReader? wanted = Open(store, item.Wanted);
+        using ListingReader? undone = Open(store, item.Undone);
+        using InPlaceRules rules = new(EntryContent.AreSame, directory.RestoreDeletes, item.Created(undone));
+        foreach (InPlaceStep step in InPlaceStep.Merge(item.Choices(wanted), item.Mine(present.Entries())))
+        {
+            if (rules.Decide(step) is RestoreChangeKind.Rewrite or RestoreChangeKind.Remove)
+            {
+                yield return step.Present!;
+            }
+        }
+    }
 
-    private IEnumerable<ListingEntry>? Created(ListingReader? undone) => undone is null ? null : _item.Created(undone);
+    private static ListingReader? Open(BackupStore store, ArtifactFile? artifact) =>
+        artifact is null ? null : new ListingReader(store, artifact);
 
-    private void Foresee(IEnumerable<InPlaceStep> steps, InPlaceRules rules)
+    private void Foresee(IEnumerable<InPlaceStep> steps, InPlaceForecast forecast)
     {
         foreach (InPlaceStep step in steps)
         {
             _context.Cancellation.ThrowIfCancellationRequested();
-            RestoreChangeKind? kind = rules.Decide(step);
-            _changes.Add(kind, InPlaceTree.Show(_directory.Root, step.Path));
-            if (kind is RestoreChangeKind.Create or RestoreChangeKind.Rewrite)
-            {
-                _tally.AddBytes(step.Wanted!.Size);
-            }
+            forecast.Take(step);
             _context.Advance(1, step.Wanted?.Size ?? 0);
         }
+        forecast.End();
     }
 
     private void Write(IEnumerable<InPlaceStep> steps, InPlaceRules rules)

@@ -94,14 +94,15 @@ internal sealed class ExistingEntries
             _cancellation.ThrowIfCancellationRequested();
             if (segment.IsHole)
             {
-                // Rare, and reading zeros to find that they are zeros is not worth it: written anew.
-                return false;
+                // Rare, and where it can be written anew, reading zeros to find that they are zeros is not worth it.
+                if (_metadata is not null || !IsZero(file, position, segment.Length, display))
+                {
+                    return false;
+                }
+                position += segment.Length;
+                continue;
             }
-            if (_buffer.Length < segment.Length)
-            {
-                // Kept for the files that follow. Of the largest size: a smaller one would soon have to grow.
-                _buffer = new byte[Chunker.MaxBytes];
-            }
+            MakeBuffer(segment.Length);
             Span<byte> existing = _buffer.AsSpan(0, (int)segment.Length);
             if (Posix.ReadFully(file, existing, position, display) < existing.Length
                 || !existing.SequenceEqual(_content.Read(segment, entry)))
@@ -111,5 +112,30 @@ internal sealed class ExistingEntries
             position += segment.Length;
         }
         return true;
+    }
+
+    private bool IsZero(int file, long position, long length, string display)
+    {
+        MakeBuffer(Chunker.MaxBytes);
+        for (long end = position + length; position < end;)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            Span<byte> existing = _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, end - position));
+            if (Posix.ReadFully(file, existing, position, display) < existing.Length || existing.ContainsAnyExcept((byte)0))
+            {
+                return false;
+            }
+            position += existing.Length;
+        }
+        return true;
+    }
+
+    private void MakeBuffer(long length)
+    {
+        if (_buffer.Length < length)
+        {
+            // Kept for the files that follow. Of the largest size: a smaller one would soon have to grow.
+            _buffer = new byte[Chunker.MaxBytes];
+        }
     }
 }

@@ -83,19 +83,41 @@ internal sealed class FileRestore
             FileRestorer.Attempt(() => Remove(present, place, name), _tally);
             return;
         }
-        if (_context.IsDryRun)
+        RestoreChangeKind? kind = Decide(wanted, present, place, name);
+        if (_context.IsDryRun || kind is null)
         {
-            using ContentReader content = new(_context.Store);
-            bool isSame = present is not null && new ExistingEntries(content, metadata: null, _tally, _context.Cancellation)
-                .HasSameContent(wanted, place.File, name, _path);
-            _changes.Add(isSame ? null : present is null ? RestoreChangeKind.Create : RestoreChangeKind.Rewrite, _path);
+            _changes.Add(kind, _path);
+            _tally.AddBytes(kind is RestoreChangeKind.Create or RestoreChangeKind.Rewrite ? wanted.Size : 0);
         }
         else
         {
-            using FileRestorer restorer = new(setting, () => _context.Advance(0, 0));
-            restorer.RestoreInPlace([new PendingFile(wanted, place, name, _path) { Present = present }]);
+            Write(kind.Value, setting, new PendingFile(wanted, place, name, _path) { Present = present, Kind = kind.Value });
         }
         _context.Advance(1, wanted.Size);
+    }
+
+    private void Write(RestoreChangeKind kind, RestoreSetting setting, PendingFile file)
+    {
+        using FileRestorer restorer = new(setting, () => _context.Advance(0, 0));
+        if (kind != RestoreChangeKind.Adjust)
+        {
+            _ = restorer.RestoreInPlace([file]);
+        }
+        else if (FileRestorer.Attempt(
+            () => restorer.Adjust(file.Entry, file.Present!, file.Parent.File, file.Name, _path), _tally))
+        {
+            _changes.Add(kind, _path);
+        }
+    }
+
+    private RestoreChangeKind? Decide(ListingEntry wanted, ListingEntry? present, TargetDirectory place, byte[] name)
+    {
+        using ContentReader content = new(_context.Store);
+        ExistingEntries existing = new(content, metadata: null, _tally, _context.Cancellation);
+        using InPlaceRules rules = new(
+            (w, p) => _context.IsDryRun ? existing.HasSameContent(w, place.File, name, _path) : EntryContent.AreSame(w, p),
+            deletes: false, created: null);
+        return rules.Decide(new InPlaceStep(wanted, present, IsLead: false));
     }
 
     private void Remove(ListingEntry? present, TargetDirectory place, byte[] name)
@@ -115,6 +137,9 @@ internal sealed class FileRestore
 
     private ListingEntry? Look(TargetDirectory place, byte[] name) =>
         Posix.TryStatus(place.File, name, out FileStatus status, out _)
-            ? EntryFacts.Entry([], status, _context.Time.GetUtcNow())
+            ? EntryFacts.Entry([], status, _context.Time.GetUtcNow()) with
+            {
+                Xattrs = PresentTree.ReadXattrs(XattrPlace.Named(place.File, name), _path),
+            }
             : null;
 }

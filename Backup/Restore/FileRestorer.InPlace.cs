@@ -11,16 +11,18 @@ internal sealed partial class FileRestorer
     /// only what no file would survive, like a full disk, is thrown.</summary>
     /// <remarks>All are written beside their places, made durable together, and then renamed: after a power cut too, each
     /// is the old or the new one.</remarks>
-    internal void RestoreInPlace(IReadOnlyList<PendingFile> files)
+    /// <returns>Whether all are what they were.</returns>
+    internal bool RestoreInPlace(IReadOnlyList<PendingFile> files)
     {
         List<(PendingFile File, byte[] Temporary)> written = [];
         int placed = 0;
+        bool isAll = true;
         try
         {
             foreach (PendingFile file in files)
             {
                 _setting.Cancellation.ThrowIfCancellationRequested();
-                Attempt(() => Prepare(file, written), _setting.Tally);
+                isAll &= Attempt(() => Prepare(file, written), _setting.Tally);
             }
             if (written.FirstOrDefault(w => w.File.Present is not null).File is { Parent: TargetDirectory parent }
                 && Libc.SyncFs(parent.File) != 0)
@@ -33,8 +35,10 @@ internal sealed partial class FileRestorer
                 if (!Attempt(() => PlaceInPlace(file, temporary), _setting.Tally))
                 {
                     RemoveQuietly(file.Parent.File, temporary);
+                    isAll = false;
                 }
             }
+            return isAll;
         }
         finally
         {
@@ -71,6 +75,34 @@ internal sealed partial class FileRestorer
             RemoveQuietly(file.Parent.File, temporary);
         }
         return true;
+    }
+
+    /// <summary>Gives an entry, whose content is right, the owner, mode, times and attributes that it had.</summary>
+    /// <exception cref="PosixException">It cannot be opened.</exception>
+    /// <exception cref="BackupException">InputInvalid: it is not what the safety run holds.</exception>
+    internal void Adjust(ListingEntry wanted, ListingEntry present, int parent, byte[] name, string display)
+    {
+        if (wanted.Type != EntryType.File)
+        {
+            RefuseUncaptured(present, parent, name, display);
+            _setting.Metadata.ApplyByName(parent, name, wanted, display);
+            return;
+        }
+        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out int error);
+        if (file < 0)
+        {
+            throw new PosixException("open", display, error);
+        }
+        try
+        {
+            RefuseUncaptured(present, parent, name, display);
+            _setting.Metadata.Apply(file, wanted, display);
+        }
+        finally
+        {
+            // Nothing was written to it.
+            _ = Libc.Close(file);
+        }
     }
 
     /// <summary>Does something that may fail for one entry alone, and notes that.</summary>
@@ -161,8 +193,7 @@ internal sealed partial class FileRestorer
     {
         RefuseUncaptured(file.Present, file.Parent.File, file.Name, file.Display);
         Place(file.Entry, file.Parent.File, temporary, file.Name, file.Display);
-        _setting.Changes!.Add(
-            file.Present is null ? RestoreChangeKind.Create : RestoreChangeKind.Rewrite, file.Display);
+        _setting.Changes!.Add(file.Kind, file.Display);
         _setting.Tally.AddEntry(file.Entry.Type == EntryType.File);
     }
 

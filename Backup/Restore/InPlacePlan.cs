@@ -133,6 +133,9 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
     /// everything.</summary>
     internal SelectedPaths? Only { get; init; }
 
+    /// <summary>What of it other participants of the same restore give back; null for nothing.</summary>
+    internal InnerParticipants? Inner { get; init; }
+
     /// <summary>Entries and content bytes to be given back.</summary>
     internal (long Bytes, long Entries) Work { get; init; }
 
@@ -140,40 +143,79 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
     /// <exception cref="BackupException">RunDamaged.</exception>
     internal InPlaceItem? Narrowed(BackupStore store, CancellationToken cancellation)
     {
-        // What is undone says better than its safety run which entries were meant: it has also those that were not there.
-        ArtifactFile? meant = Undone ?? Wanted;
-        if (Patterns.IsEmpty || meant is null)
+        // An undo gives back what the restore has changed: that is in its safety run, and what was not there then is in what
+        // was given back.
+        ImmutableArray<ArtifactFile> meant = [.. ((ArtifactFile?[])[Undone, Wanted]).OfType<ArtifactFile>()];
+        if (Patterns.IsEmpty || meant.IsEmpty)
         {
             return this with { Work = (Wanted?.Totals.Bytes ?? 0, Wanted?.Totals.Stored ?? 0) };
         }
-        using ListingReader listing = new(store, meant);
         List<byte[]> tops = [];
+        (long Bytes, long Entries) work = (0, 0);
+        foreach (ArtifactFile artifact in meant)
+        {
+            work = AddTops(tops, store, artifact, cancellation);
+        }
+        if (meant.Length > 1)
+        {
+            tops.Sort(static (a, b) => ListingEntry.ComparePaths(a, b));
+        }
+        int kept = 0;
+        for (int i = 0; i < tops.Count; i++)
+        {
+            if (kept == 0 || !ListingEntry.IsAtOrBelow(tops[i], tops[kept - 1]))
+            {
+                tops[kept++] = tops[i];
+            }
+        }
+        bool isLittle = work.Entries <= MaxLittleEntries && work.Bytes <= MaxLittleBytes;
+        return kept == 0
+            ? null
+            : this with { Only = new SelectedPaths(tops.Take(kept)) { IsLittle = isLittle }, Work = work };
+    }
+
+    // What the patterns choose of one listing, and how much that is.
+    private (long Bytes, long Entries) AddTops(
+        List<byte[]> tops, BackupStore store, ArtifactFile artifact, CancellationToken cancellation)
+    {
+        using ListingReader listing = new(store, artifact);
         (long bytes, long entries) = (0, 0);
-        foreach ((ListingEntry entry, bool isChosen) in new RestoreSelection(Patterns, meant).Choices(listing))
+        byte[]? last = null;
+        foreach ((ListingEntry entry, bool isChosen) in new RestoreSelection(Patterns, artifact).Choices(listing))
         {
             cancellation.ThrowIfCancellationRequested();
             bytes += entry.Size;
             entries++;
-            if (isChosen && (tops.Count == 0 || !ListingEntry.IsAtOrBelow(entry.Path, tops[^1])))
+            if (isChosen && (last is null || !ListingEntry.IsAtOrBelow(entry.Path, last)))
             {
-                tops.Add(entry.Path);
+                last = entry.Path;
+                tops.Add(last);
             }
         }
-        bool isLittle = entries <= MaxLittleEntries && bytes <= MaxLittleBytes;
-        return tops.Count == 0
-            ? null
-            : this with { Only = new SelectedPaths(tops) { IsLittle = isLittle }, Work = (bytes, entries) };
+        return (bytes, entries);
     }
 
     /// <summary>The entries of <see cref="Wanted"/> that are given back, in path order, and of each whether it is meant itself
     /// and does not only lead to what is.</summary>
-    internal IEnumerable<(ListingEntry Entry, bool IsChosen)> Choices(ListingReader listing) =>
-        Only is null ? listing.Tree().Select(e => (e, true))
-        // A safety run holds nothing but what was meant and what leads there.
-        : Undone is not null ? listing.Entries().Select(e => (e, Only.IsSelected(e.Path)))
-        : new RestoreSelection(Patterns, Wanted!).Choices(listing);
+    /// <param name="listing">Of <see cref="Wanted"/>; null when there is none.</param>
+    internal IEnumerable<(ListingEntry Entry, bool IsChosen)> Choices(ListingReader? listing)
+    {
+        IEnumerable<(ListingEntry Entry, bool IsChosen)> all = listing is null ? []
+            : Only is null ? listing.Tree().Select(e => (e, true))
+            // A safety run holds nothing but what was meant and what leads there.
+            : Undone is not null ? listing.Entries().Select(e => (e, Only.IsSelected(e.Path)))
+            : new RestoreSelection(Patterns, Wanted!).Choices(listing);
+        return Inner is null ? all : all.Where(c => !Inner.Has(c.Entry));
+    }
 
-    /// <summary>The entries that the restore which is undone has given back, in path order.</summary>
-    internal IEnumerable<ListingEntry> Created(ListingReader undone) =>
-        Patterns.IsEmpty ? undone.Tree() : new RestoreSelection(Patterns, Undone!).Entries(undone);
+    /// <summary>Of what is there, what is not another participant's.</summary>
+    internal IEnumerable<ListingEntry> Mine(IEnumerable<ListingEntry> present) =>
+        Inner is null ? present : present.Where(e => !Inner.Has(e));
+
+    /// <summary>The entries that the restore which is undone has given back, in path order; null when this is no
+    /// undo.</summary>
+    internal IEnumerable<ListingEntry>? Created(ListingReader? undone) =>
+        undone is null ? null
+        : Patterns.IsEmpty ? undone.Tree()
+        : new RestoreSelection(Patterns, Undone!).Entries(undone);
 }

@@ -87,9 +87,14 @@ internal sealed class InPlaceRules : IDisposable
 
     private bool HasSameLinks(string wanted, string present)
     {
-        if (wanted.Length == 0 || present.Length == 0)
+        if (present.Length == 0)
         {
-            return wanted.Length == present.Length;
+            // The first of several names may be there already as the only one: the others become links to it.
+            return wanted.Length == 0 || !_linkWanted.ContainsKey(wanted);
+        }
+        if (wanted.Length == 0)
+        {
+            return false;
         }
         return _linkWanted.GetValueOrDefault(wanted, present) == present
             && _linkPresent.GetValueOrDefault(present, wanted) == wanted;
@@ -103,7 +108,7 @@ internal sealed class InPlaceRules : IDisposable
             return;
         }
         _linkWanted.TryAdd(wanted.LinkId, same?.LinkId ?? "");
-        if (same is not null)
+        if (same is { LinkId.Length: > 0 })
         {
             _linkPresent.TryAdd(same.LinkId, wanted.LinkId);
         }

@@ -13,7 +13,7 @@ internal sealed partial class InPlaceTree
         {
             if (kind is not null)
             {
-                Adjust(wanted, present!, display);
+                _restorer.Adjust(wanted, present!, _open.Open(Top()!).File, NameOf(wanted.Path), display);
                 if (present!.LinkId.Length > 0)
                 {
                     _adjusted[present.LinkId] = wanted;
@@ -29,7 +29,11 @@ internal sealed partial class InPlaceTree
             _setting.Tally.Missing(SpecialRights.DeviceLeftOut(display));
             return;
         }
-        PendingFile file = new(wanted, _open.Open(Top()!), NameOf(wanted.Path), display) { Present = present };
+        PendingFile file = new(wanted, _open.Open(Top()!), NameOf(wanted.Path), display)
+        {
+            Present = present,
+            Kind = kind.Value,
+        };
         if (wanted.LinkId.Length > 0)
         {
             WriteLinked(file);
@@ -41,7 +45,7 @@ internal sealed partial class InPlaceTree
         else
         {
             // What has other names is taken here and now: those may be adjusted next, and this one with them.
-            _restorer.RestoreInPlace([file]);
+            _ = _restorer.RestoreInPlace([file]);
         }
     }
 
@@ -59,8 +63,11 @@ internal sealed partial class InPlaceTree
             string why = first.Value.IsSame ? "" : ": they differ in the listing";
             _setting.Tally.Warn($"{file.Display} is a copy and not a hard link of {Posix.Display(first.Value.Path)}{why}");
         }
-        _restorer.RestoreInPlace([file]);
-        _links.Add(file.Entry);
+        // What was left as it was is nothing to link to.
+        if (_restorer.RestoreInPlace([file]))
+        {
+            _links.Add(file.Entry);
+        }
     }
 
     private bool TryLink(byte[] first, PendingFile file)
@@ -78,33 +85,6 @@ internal sealed partial class InPlaceTree
         finally
         {
             _ = Libc.Close(holder);
-        }
-    }
-
-    private void Adjust(ListingEntry wanted, ListingEntry present, string display)
-    {
-        int parent = _open.Open(Top()!).File;
-        byte[] name = NameOf(wanted.Path);
-        if (wanted.Type != EntryType.File)
-        {
-            FileRestorer.RefuseUncaptured(present, parent, name, display);
-            _setting.Metadata.ApplyByName(parent, name, wanted, display);
-            return;
-        }
-        int file = Posix.TryOpen(parent, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out int error);
-        if (file < 0)
-        {
-            throw new PosixException("open", display, error);
-        }
-        try
-        {
-            FileRestorer.RefuseUncaptured(present, parent, name, display);
-            _setting.Metadata.Apply(file, wanted, display);
-        }
-        finally
-        {
-            // Nothing was written to it.
-            _ = Libc.Close(file);
         }
     }
 

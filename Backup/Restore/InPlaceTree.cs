@@ -50,7 +50,7 @@ internal sealed partial class InPlaceTree : IDisposable
         foreach (InPlaceStep step in steps)
         {
             _setting.Cancellation.ThrowIfCancellationRequested();
-            LeaveFor(step.Path);
+            // Before anything is left: the directories above what is skipped hold more.
             if (_skipped is not null && ListingEntry.IsAtOrBelow(step.Path, _skipped))
             {
                 if (step.Wanted is not null)
@@ -60,6 +60,7 @@ internal sealed partial class InPlaceTree : IDisposable
                 continue;
             }
             _skipped = null;
+            LeaveFor(step.Path);
             if (!FileRestorer.Attempt(() => Take(step), _setting.Tally) && step.Wanted?.Type == EntryType.Directory)
             {
                 _skipped = step.Path;
@@ -144,6 +145,11 @@ internal sealed partial class InPlaceTree : IDisposable
         {
             Create(directory, step.Present);
         }
+        if (kind == RestoreChangeKind.Adjust && _open.IsMountPoint(directory))
+        {
+            // What it looks like is that file system's affair. Should something below it be wanted, that is refused.
+            kind = null;
+        }
         if (kind is not null)
         {
             // It gets its owner, mode and times when it is left.
@@ -210,23 +216,21 @@ internal sealed partial class InPlaceTree : IDisposable
         {
             Posix.Unlink(parent, name, isDirectory: true);
         }
-        catch (PosixException e) when (e.Error is Errno.NotEmpty or Errno.Exists)
+        catch (PosixException e) when (e.Error is Errno.NotEmpty or Errno.Exists or Errno.Busy)
         {
             if (Sockets.TryRemoveAll(parent, name, Show(directory.Path)))
             {
                 Remove(directory);
                 return;
             }
+            // Something in it stays, or another file system is mounted there.
             if (directory.ReplacedBy is null)
             {
                 _setting.Changes!.Add(RestoreChangeKind.Extra, Show(directory.Path));
                 return;
             }
             throw new BackupException(
-                BackupFault.InputInvalid,
-                $"{Show(directory.Path)} is a directory with entries that stay, and would become a "
-                + $"{ListingLineWriter.TypeText(directory.ReplacedBy.Type)}; move it away, or set restoreDelete",
-                inner: e);
+                BackupFault.InputInvalid, CannotReplace(Show(directory.Path), directory.ReplacedBy), inner: e);
         }
         if (directory.ReplacedBy is not ListingEntry wanted)
         {
@@ -263,6 +267,11 @@ internal sealed partial class InPlaceTree : IDisposable
                 $"the listing holds an entry that cannot be restored, {Posix.Display(path)}: its name cannot be used")
             : Posix.Terminated(name);
     }
+
+    /// <summary>Why a directory that does not go does not become what is wanted.</summary>
+    internal static string CannotReplace(string display, ListingEntry wanted) =>
+        $"{display} is a directory with entries that stay, and would become a "
+        + $"{ListingLineWriter.TypeText(wanted.Type)}; move it away, or set restoreDelete";
 
     /// <summary>The whole path of an entry, for people.</summary>
     internal static string Show(string root, byte[] path) =>

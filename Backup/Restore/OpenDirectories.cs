@@ -69,6 +69,13 @@ internal sealed class OpenDirectories : IDisposable
         return directory.Open;
     }
 
+    /// <summary>Whether another file system is mounted on a directory, when those are left alone.</summary>
+    internal bool IsMountPoint(InPlaceDirectory directory) =>
+        _oneFileSystem
+        && directory.Parent is not null
+        && Posix.TryStatus(Open(directory.Parent).File, directory.Name, out FileStatus status, out _)
+        && status.Device != _device;
+
     /// <summary>Closes what is still open, when the restore has failed.</summary>
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Store;
@@ -14,6 +15,7 @@ internal sealed class PresentTree : IDisposable
     private readonly ContentReader _content;
     private readonly ExistingEntries _existing;
     private WalkEntry _current;
+    private ulong _device;
 
     /// <param name="directory">The tree.</param>
     /// <param name="context">Of the restore.</param>
@@ -31,18 +33,22 @@ internal sealed class PresentTree : IDisposable
         }
     }
 
+    /// <summary>Whether what was returned last is a mount point that is left alone.</summary>
+    internal bool IsMountPoint => _directory.OneFileSystem && _current.Status.IsDirectory && _current.Status.Device != _device;
+
     /// <summary>The entries in path order.</summary>
     internal IEnumerable<ListingEntry> Entries()
     {
-        ulong device = 0;
         while (_walker?.Next(out _current) == true)
         {
-            device = _current.Path.Length == 0 ? _current.Status.Device : device;
+            _device = _current.Path.Length == 0 ? _current.Status.Device : _device;
             yield return EntryFacts.Entry(_current.Path, _current.Status, _context.Time.GetUtcNow()) with
             {
-                LinkId = EntryFacts.LinkId(_current.Status, device),
+                LinkId = EntryFacts.LinkId(_current.Status, _device),
                 Target = _current.Status.Kind == FileKind.Symlink ? Posix.ReadLink(_current.Parent, _current.Name) : [],
-                Xattrs = ReadXattrs(),
+                Xattrs = ReadXattrs(
+                    _current.File >= 0 ? XattrPlace.Open(_current.File) : XattrPlace.Named(_current.Parent, _current.Name),
+                    InPlaceTree.Show(_directory.Root, _current.Path)),
             };
         }
     }
@@ -60,17 +66,42 @@ internal sealed class PresentTree : IDisposable
         _content.Dispose();
     }
 
-    private System.Collections.Immutable.ImmutableArray<Xattr> ReadXattrs()
+    /// <summary>How many names the directory has that was returned last, whether the walk returns them or not.</summary>
+    internal int CountNames()
+    {
+        int file = _current.File < 0
+            ? -1
+            : Posix.TryOpen(_current.File, Posix.Terminated("."), Posix.ReadOnly | Posix.DirectoryOnly, 0, out _);
+        if (file < 0)
+        {
+            // A mount point, which is not entered, and so on: it stays.
+            return int.MaxValue;
+        }
+        try
+        {
+            List<byte[]> names = [];
+            int leftOut = new DirectoryNames().Read(file, InPlaceTree.Show(_directory.Root, _current.Path), names);
+            // Sockets go with the directory.
+            return leftOut + names.Count(
+                n => !Posix.TryStatus(file, n, out FileStatus status, out _) || status.Kind != FileKind.Socket);
+        }
+        finally
+        {
+            _ = Libc.Close(file);
+        }
+    }
+
+    /// <summary>The attributes of an entry; none when they cannot be read: a dry run then tells a change that the restore would
+    /// find to be none.</summary>
+    internal static ImmutableArray<Xattr> ReadXattrs(XattrPlace place, string display)
     {
         try
         {
-            return Xattrs.Read(
-                _current.File >= 0 ? XattrPlace.Open(_current.File) : XattrPlace.Named(_current.Parent, _current.Name),
-                InPlaceTree.Show(_directory.Root, _current.Path));
+            return Xattrs.Read(place, display);
         }
         catch (PosixException)
         {
-            // A dry run then tells a change that the restore would find to be none.
+            // As the summary says.
             return [];
         }
     }

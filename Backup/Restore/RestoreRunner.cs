@@ -75,6 +75,8 @@ internal sealed class RestoreRunner
                 BackupFault.NothingMatches,
                 $"nothing in run {_plan.Source.Id} matches {string.Join(" or ", _restore.Paths)}; nothing was restored");
         }
+        ImmutableArray<InPlaceItem> all = _items;
+        _items = [.. all.Select(i => i with { Inner = InnerParticipants.Of(i, all) })];
         _restore = _restore with
         {
             Participants = [.. _restore.Participants.Where(p => _items.Any(i => i.Definition.Name == p.Name))],
@@ -103,16 +105,7 @@ internal sealed class RestoreRunner
 
     private void Capture()
     {
-        BackupRun safety = new SafetyRun(_plan, _items, _progress, _stop).Capture();
-        _items =
-        [
-            .. _items.Select(i => i with
-            {
-                Present = safety.Participants.Any(p => p.Name == i.Definition.Name && !p.Artifacts.IsEmpty)
-                    ? _plan.Catalog.Artifact(safety, i.Definition.Name)
-                    : null,
-            }),
-        ];
+        BackupRun safety = new SafetyRun(_plan, _items, _progress, _stop).Capture(out _items);
         _restore = _restore with
         {
             SafetyPath = safety.Path,
@@ -135,7 +128,7 @@ internal sealed class RestoreRunner
     private void GiveBack()
     {
         _progress.BeginRestore([.. _items.Select(i => i.Work)]);
-        for (int i = 0; i < _items.Length; i++)
+        foreach (int i in InnerParticipants.Order(_items))
         {
             _stop.ThrowIfCancellationRequested();
             _progress.BeginParticipant(i);

@@ -12,6 +12,9 @@ internal readonly record struct PendingFile(ListingEntry Entry, TargetDirectory 
 {
     /// <summary>What is there, for a restore in place; null when nothing is.</summary>
     internal ListingEntry? Present { get; init; }
+
+    /// <summary>How a restore in place tells of it.</summary>
+    internal RestoreChangeKind Kind { get; init; }
 }
 
 /// <summary>

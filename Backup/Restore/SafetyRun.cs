@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Restore;
 
@@ -23,10 +24,11 @@ internal sealed class SafetyRun
     }
 
     /// <summary>Captures the present state of every participant.</summary>
+    /// <param name="captured">The participants, with what was captured of them.</param>
     /// <returns>The run, in its place. A participant that is not there has no artifact in it.</returns>
     /// <exception cref="BackupException">SafetyRunFailed; nothing was touched.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    internal BackupRun Capture()
+    internal BackupRun Capture(out ImmutableArray<InPlaceItem> captured)
     {
         ILookup<bool, InPlaceItem> there = _items.ToLookup(i => ParticipantRestore.IsPresent(i.Definition));
         ImmutableArray<ParticipantDefinition> participants = [.. there[true].Select(Definition)];
@@ -50,6 +52,8 @@ internal sealed class SafetyRun
         BackupRun safety = new BackupRunner(plan, tracker, () => false, _stop).Run();
         if (safety.Status == RunStatus.Completed)
         {
+            captured = [.. _items.Select(i => i with { Present = Present(safety, i) })];
+            Check(safety, captured);
             return safety;
         }
         _stop.ThrowIfCancellationRequested();
@@ -57,6 +61,61 @@ internal sealed class SafetyRun
             BackupFault.SafetyRunFailed,
             $"the present state could not be captured, so nothing was restored: {safety.ErrorSummary}",
             $"restore to a directory with --to, or mend what is named and repeat{DumpAdvice(participants, safety)}");
+    }
+
+    private ArtifactFile? Present(BackupRun safety, InPlaceItem item) =>
+        safety.Participants.Any(p => p.Name == item.Definition.Name && !p.Artifacts.IsEmpty)
+            ? _plan.Catalog.Artifact(safety, item.Definition.Name)
+            : null;
+
+    // Like every run it has not stored again what an earlier one had, and the disk may have spoiled that since. What will be
+    // replaced is nowhere else, so it is read before.
+    private void Check(BackupRun safety, ImmutableArray<InPlaceItem> captured)
+    {
+        RunValidator validator = new(_plan.Catalog, _plan.Time, (_, _) => Tick(), quick: false, _stop)
+        {
+            Choose = (artifact, listing) => AtRisk(captured.First(i => i.Definition.Name == artifact.Participant), listing),
+            ReadsDatabases = false,
+        };
+        bool isGood = false;
+        try
+        {
+            validator.Validate(safety, safety.Participants);
+            isGood = true;
+        }
+        catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+        {
+            throw new BackupException(
+                BackupFault.SafetyRunFailed,
+                $"what an earlier run has stored of the present state is damaged, so nothing was restored: {e.Message}",
+                "backupd repair takes damaged chunks out of the way; repeat the restore then", e);
+        }
+        finally
+        {
+            if (!isGood)
+            {
+                new Leftovers(_plan.Store, _plan.Time).MoveToTrash(_plan.Catalog.DirectoryOf(safety.Id));
+            }
+        }
+    }
+
+    private void Tick()
+    {
+        _stop.ThrowIfCancellationRequested();
+        _progress.Tick();
+    }
+
+    private IEnumerable<ListingEntry> AtRisk(InPlaceItem item, ListingReader present)
+    {
+        if (item.Definition is DirectoryParticipant directory)
+        {
+            return DirectoryRestore.AtRisk(directory, item, _plan.Store, present);
+        }
+        // One file. A database that is the same page by page may be stored otherwise; then it is read in vain.
+        using ListingReader? wanted = item.Wanted is null ? null : new ListingReader(_plan.Store, item.Wanted);
+        ListingEntry[] there = [.. present.Tree()];
+        ListingEntry[] then = wanted is null ? [] : [.. wanted.Tree().Take(2)];
+        return there is [ListingEntry a] && then is [ListingEntry b] && EntryContent.AreSame(a, b) ? [] : there;
     }
 
     // A program that cannot be dumped may be the reason for the restore.

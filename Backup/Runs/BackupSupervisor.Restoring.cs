@@ -75,7 +75,8 @@ public sealed partial class BackupSupervisor
                 Status = RunStatus.Running,
                 StartedAtUnix = now.ToUnixTimeSeconds(),
                 RequestedParticipants = [.. request.Participants.Distinct()],
-                Paths = request.Paths,
+                // Of an undo those of the restore that is undone: it touches nothing else, and neither does its own undo.
+                Paths = [.. items[0].Patterns.Select(p => p.Text)],
                 Participants =
                 [
                     .. items.Select(i => new RestoredParticipant

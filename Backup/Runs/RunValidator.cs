@@ -37,6 +37,9 @@ internal sealed partial class RunValidator
     internal Func<ArtifactFile, ListingReader, IEnumerable<ListingEntry>> Choose { get; init; } =
         static (_, listing) => listing.Tree();
 
+    /// <summary>Whether databases are read as such, besides their bytes.</summary>
+    internal bool ReadsDatabases { get; init; } = true;
+
     /// <summary>Validates the named participants' artifacts.</summary>
     /// <exception cref="BackupException">RunDamaged; the detail names the first damaged artifact and their number.</exception>
     internal void Validate(BackupRun run, IReadOnlyList<ParticipantResult> participants)
@@ -159,7 +162,7 @@ internal sealed partial class RunValidator
                 BackupFault.RunDamaged,
                 damaged.Count == 1 ? damaged.First : $"{damaged.First}, and {damaged.Count - 1} more chunks");
         }
-        if (artifact.Kind == "sqlite" && !_quick)
+        if (artifact.Kind == "sqlite" && !_quick && ReadsDatabases)
         {
             CheckDatabase(artifact);
         }

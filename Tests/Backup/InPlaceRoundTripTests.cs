@@ -31,11 +31,11 @@ public sealed class InPlaceRoundTripTests
                 await builder.ChangeAsync();
                 await builder.DamageAsync(source["t"]);
                 TreeFacts present = await TreeFacts.OfAsync(source["t"]);
-                RestoreRun restore = await engine.RestoreInPlaceOk(run.Id);
+                RestoreRun restore = await RestoreAsForeseen(engine, run.Id, source["t"]);
                 await AssertSame(wanted, source["t"], "restored");
                 rewritten += restore.Participants[0].Figures.Rewritten;
                 removed += restore.Participants[0].Figures.Removed;
-                await engine.RestoreInPlaceOk(restore.Id);
+                await RestoreAsForeseen(engine, restore.Id, source["t"]);
                 await AssertSame(present, source["t"], "undone");
             },
             iter: Trees, threads: 1);
@@ -59,16 +59,35 @@ public sealed class InPlaceRoundTripTests
                 BackupRun run = await engine.RunOk();
                 await builder.ChangeAsync();
                 TreeFacts present = await TreeFacts.OfAsync(source["t"]);
-                RestoreEnd end = await engine.RestoreInPlace(new RestoreRunRequest(run.Id) { PreserveSpecial = true });
+                RestoreRun restore = await RestoreAsForeseen(engine, run.Id, source["t"], preserveSpecial: entries % 2 == 0);
                 // A directory with entries that stay cannot become a file; everything else can.
-                done += end.Restore.Status == RunStatus.Completed ? 1 : 0;
-                extra += end.Restore.Participants[0].Figures.Extra;
-                await engine.RestoreInPlaceOk(end.Restore.Id);
+                done += restore.Status == RunStatus.Completed ? 1 : 0;
+                extra += restore.Participants[0].Figures.Extra;
+                await RestoreAsForeseen(engine, restore.Id, source["t"]);
                 await AssertSame(present, source["t"], "undone");
             },
             iter: Trees, threads: 1);
         Assert.IsGreaterThan(Trees / 2, done);
         Assert.IsGreaterThan(0, extra);
+    }
+
+    // A dry run first: it must say what is done then, and do nothing itself.
+    private static async Task<RestoreRun> RestoreAsForeseen(Engine engine, RunId source, string tree, bool preserveSpecial = true)
+    {
+        RestoreRunRequest request = new(source) { PreserveSpecial = preserveSpecial };
+        TreeFacts before = await TreeFacts.OfAsync(tree);
+        RestoreRun foreseen = (await engine.RestoreInPlace(request with { IsDryRun = true })).Restore;
+        await AssertSame(before, tree, "foreseen");
+        RestoreRun restore = (await engine.RestoreInPlace(request)).Restore;
+        Assert.AreEqual(Tell(foreseen), Tell(restore));
+        return restore;
+    }
+
+    private static string Tell(RestoreRun restore)
+    {
+        RestoreFigures figures = restore.Participants[0].Figures;
+        return string.Join('\n', figures.Changes.Select(c => $"{c.Kind} {c.Path}").Concat(figures.Problems.Order(StringComparer.Ordinal)))
+            + $"\n{figures.Created} {figures.Rewritten} {figures.Adjusted} {figures.Removed} {figures.Extra} {figures.Same} {restore.Status}";
     }
 
     private static async Task AssertSame(TreeFacts facts, string tree, string when)
