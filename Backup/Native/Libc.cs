@@ -42,6 +42,10 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "fcntl64", SetLastError = true)]
     internal static partial int FileControl(int file, int command, nint argument);
 
+    // Variadic likewise.
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    internal static partial int DeviceControl(SafeHandle file, nuint request, int* argument);
+
     [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
     internal static partial int Flock(int file, int operation);
 

@@ -6,6 +6,9 @@ namespace Backupd.Backup.Native;
 /// returned.</summary>
 internal static unsafe class SocketCalls
 {
+    // SIOCOUTQ of linux/sockios.h.
+    private const nuint OutputQueue = 0x5411;
+
     // From sys/socket.h.
     private const int Peek = 0x2;
     private const int AtOnce = 0x40;
@@ -49,6 +52,21 @@ internal static unsafe class SocketCalls
         fixed (byte* bytes = data)
         {
             return (int)Libc.Send(socket, bytes, data.Length, AtOnce | NoSignal);
+        }
+    }
+    /// <summary>How many bytes were sent that the other side has not taken; -1 when the socket is closed or does not
+    /// say.</summary>
+    internal static int Unread(SafeHandle socket)
+    {
+        try
+        {
+            int bytes = 0;
+            return Libc.DeviceControl(socket, OutputQueue, &bytes) == 0 ? bytes : -1;
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed on another thread, which is no reason to fail here.
+            return -1;
         }
     }
 }

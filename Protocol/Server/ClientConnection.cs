@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using Backupd.Backup.Native;
 
 namespace Backupd.Protocol.Server;
 
@@ -12,6 +13,9 @@ internal sealed class ClientConnection : IDisposable
 {
     // The first byte of a TLS handshake record (RFC 8446, 5.1). No JSON document and no HTTP method begins with it.
     private const byte HandshakeRecord = 0x16;
+
+    // 16 KiB, a record of TLS: a client that takes some of many bytes is seen to take them.
+    private const int MaxPieceBytes = 16 * 1024;
 
     private readonly Socket _socket;
     private readonly PlainSocket _plain;
@@ -41,6 +45,9 @@ internal sealed class ClientConnection : IDisposable
             return error != SocketError.Success || _socket.Poll(0, SelectMode.SelectError);
         }
     }
+
+    /// <summary>How many bytes the kernel holds that the client has not taken; -1 when it does not say.</summary>
+    internal int Unread => SocketCalls.Unread(_socket.SafeHandle);
 
     /// <summary>Waits for the first byte and leaves it where it is: whether it begins a TLS handshake, or null when the input
     /// ended before it.</summary>
@@ -113,7 +120,8 @@ internal sealed class ClientConnection : IDisposable
 
     private static async ValueTask<int> SendAsync(SslStream tls, ReadOnlyMemory<byte> bytes)
     {
-        await tls.WriteAsync(bytes);
-        return bytes.Length;
+        int count = Math.Min(bytes.Length, MaxPieceBytes);
+        await tls.WriteAsync(bytes[..count]);
+        return count;
     }
 }

@@ -20,27 +20,37 @@ internal sealed partial class ClientSession
         {
             if (_isWorking)
             {
-                _waiting ??= new Queue<Request>();
-                if (_waiting.Count < ProtocolLimits.MaxWaitingRequests
-                    && _waitingBytes + request.Bytes <= ProtocolLimits.MaxWaitingBytes)
-                {
-                    _waiting.Enqueue(request);
-                    _waitingBytes += request.Bytes;
-                }
-                else
-                {
-                    string much = _waiting.Count == ProtocolLimits.MaxWaitingRequests
-                        ? $"{ProtocolLimits.MaxWaitingRequests} requests wait on this session already"
-                        : $"requests that wait on this session have at most {ProtocolLimits.MaxWaitingBytes} bytes";
-                    RequestException error = new(ErrorSymbol.TooFrequent, much);
-                    _output.Append(ReplyWriter.Error(request, error), ReplyOrder.Any);
-                }
+                LetWait(request);
                 return;
             }
             _isWorking = true;
         }
         // Runs to its end here when the answer is at hand.
         _work = WorkAsync(request);
+    }
+
+    // Under the lock of requests.
+    private void LetWait(Request request)
+    {
+        _waiting ??= new Queue<Request>();
+        int most = _context.Waiting.MostOnOne;
+        if (_waiting.Count < ProtocolLimits.MaxWaitingRequests && _waitingBytes + request.Bytes <= most)
+        {
+            _waiting.Enqueue(request);
+            CountWaiting(request.Bytes);
+            return;
+        }
+        string much = _waiting.Count == ProtocolLimits.MaxWaitingRequests
+            ? $"{ProtocolLimits.MaxWaitingRequests} requests wait on this session already"
+            : $"requests that wait on this session have at most {most} bytes";
+        _output.Append(ReplyWriter.Error(request, new RequestException(ErrorSymbol.TooFrequent, much)), ReplyOrder.Any);
+    }
+
+    // Under the lock of requests.
+    private void CountWaiting(int bytes)
+    {
+        _waitingBytes += bytes;
+        _context.Waiting.Add(bytes);
     }
 
     // Nothing to wait for and nothing to make: the snapshot's bytes go from where they are kept to where they are sent.
@@ -66,9 +76,11 @@ internal sealed partial class ClientSession
             // Once something had to be waited for, the receive loop has moved on and flushes no more for us.
             isAlone |= !handling.IsCompleted;
             await handling;
+            Task sent = isAlone ? _output.FlushAsync() : Task.CompletedTask;
+            LeaveLongReplies();
             if (isAlone)
             {
-                await _output.FlushAsync();
+                await sent;
                 // Somebody else may be sending, to a client that does not read: no more replies are made for it meanwhile.
                 await _output.WaitForRoomAsync();
                 if (_endAfterReply)
@@ -86,7 +98,7 @@ internal sealed partial class ClientSession
         {
             Request? next = null;
             _isWorking = _waiting is not null && _waiting.TryDequeue(out next);
-            _waitingBytes -= next?.Bytes ?? 0;
+            CountWaiting(-(next?.Bytes ?? 0));
             return next;
         }
     }
@@ -103,6 +115,11 @@ internal sealed partial class ClientSession
         try
         {
             WireCommand command = Check(request);
+            if (CommandTable.HasLongReply(command) && !await EnterLongRepliesAsync())
+            {
+                // The connection was closed meanwhile.
+                return;
+            }
             reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who, _access.Role);
             order = OrderOf(command);
         }
@@ -126,6 +143,18 @@ internal sealed partial class ClientSession
         else if (order == ReplyOrder.EndsSubscription)
         {
             _context.Broadcast.Remove(this);
+        }
+    }
+
+    private async ValueTask<bool> EnterLongRepliesAsync() =>
+        _makesLongReply = await _context.Unsent.EnterAsync(_closed.Task);
+
+    private void LeaveLongReplies()
+    {
+        if (_makesLongReply)
+        {
+            _makesLongReply = false;
+            _context.Unsent.Leave();
         }
     }
 

@@ -41,6 +41,9 @@ internal sealed partial class ClientSession : IDisposable
     // Whether it has one of the places for long messages.
     private bool _hasLongPlace;
 
+    // Whether it has one of the places for long replies. Of who handles requests.
+    private bool _makesLongReply;
+
     // The longest message that is taken: grows with the first valid token.
     private int _maxMessageBytes = ProtocolLimits.MaxLineBytesBeforeToken;
 
@@ -66,7 +69,7 @@ internal sealed partial class ClientSession : IDisposable
         _context = context;
         _origin = origin;
         _access = new SessionAccess(context.Tokens, origin.LocalUser);
-        _output = new SessionOutput(_connection, context.Feed, context.Loop);
+        _output = new SessionOutput(_connection, context.Feed, context.Loop, context.Unsent);
         _lines = new LineReader(_received);
         _silenceEnds = origin.IsLocal ? 0 : context.EndOf(context.Times.SilenceBeforeToken);
     }
@@ -88,6 +91,11 @@ internal sealed partial class ClientSession : IDisposable
 
     /// <summary>Whether the client was silent or slow for too long.</summary>
     internal bool IsOverdue(long now) => IsPast(ref _messageEnds, now) || IsPast(ref _silenceEnds, now);
+
+    /// <summary>Whether its client has taken nothing of what it has to read for too long, while others wait for the memory. Only
+    /// for the sweep, each time.</summary>
+    internal bool IsInTheWay(long now) =>
+        _output.HasStalled(now, _context.Ticks(_context.Times.Stall)) && _context.Unsent.IsShort;
 
     /// <summary>Runs until the client is gone or is sent away. Never throws for what a client does.</summary>
     internal async Task RunAsync()
@@ -139,6 +147,8 @@ internal sealed partial class ClientSession : IDisposable
         _received.Dispose();
         _frames?.Dispose();
         LeaveLongPlace();
+        LeaveLongReplies();
+        _context.Waiting.Add(-_waitingBytes);
     }
 
     private static bool IsPast(ref long end, long now) => Volatile.Read(ref end) is > 0 and long e && e <= now;

@@ -107,6 +107,12 @@ public static class CommandTable
         return ReferenceEquals(name, Poll) || Names.TryGetValue(name, out command);
     }
 
+    /// <summary>Whether the reply may be long, with the history or with the configuration. A start waits for its run and is
+    /// answered by one run; so is a validation, of which there is one at a time.</summary>
+    internal static bool HasLongReply(WireCommand command) => command is WireCommand.GetBackupRuns or WireCommand.GetBackupRun
+        or WireCommand.GetBackupParticipants or WireCommand.PruneBackupRuns or WireCommand.GetRestoreRuns
+        or WireCommand.GetRestoreRun;
+
     /// <summary>The name or alias that these bytes spell, without making a string; null when there is none.</summary>
     internal static string? NameOf(ReadOnlySpan<byte> ascii)
     {

@@ -71,6 +71,12 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>How many sessions hold a long message.</summary>
     internal int LongMessageCount => _context.LongMessages.Count;
 
+    /// <summary>What waits for clients that do not read.</summary>
+    internal UnsentReplies Unsent => _context.Unsent;
+
+    /// <summary>What requests wait.</summary>
+    internal WaitingRequests Waiting => _context.Waiting;
+
     /// <summary>Ends when the server has stopped; faults when an accept loop ended unasked.</summary>
     public Task Completion => _completion.Task;
 

@@ -202,12 +202,15 @@ internal sealed class OpenSessions : IDisposable
     private void Sweep()
     {
         List<ClientSession>? overdue = null;
+        int inTheWay = 0;
         long now = _time.GetTimestamp();
         lock (_lock)
         {
             foreach (ClientSession session in _sessions.Keys)
             {
-                if (session.IsOverdue(now))
+                bool isInTheWay = session.IsInTheWay(now);
+                inTheWay += isInTheWay ? 1 : 0;
+                if (isInTheWay || session.IsOverdue(now))
                 {
                     (overdue ??= []).Add(session);
                 }
@@ -220,5 +223,9 @@ internal sealed class OpenSessions : IDisposable
         }
         // Without a word: who was silent or slow for too long does not listen either.
         overdue?.ForEach(s => s.Close());
+        if (inTheWay > 0)
+        {
+            LogRefusal($"{inTheWay} connections that did not read were closed: replies for them had taken the memory for all");
+        }
     }
 }

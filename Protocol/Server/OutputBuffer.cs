@@ -20,6 +20,9 @@ internal sealed class OutputBuffer
     /// <summary>How many bytes are in it.</summary>
     internal int Count { get; private set; }
 
+    /// <summary>How much memory it holds.</summary>
+    internal int ArrayBytes => _array.Length;
+
     /// <summary>The bytes; valid until the next write.</summary>
     internal ReadOnlyMemory<byte> Written => _array.AsMemory(0, Count);
 

@@ -13,6 +13,9 @@ internal sealed class PlainSocket : IValueTaskSource<int>
     // 4: a client that sends without end does not keep the others waiting. What is left comes in the next turn.
     private const int MaxReceivesATurn = 4;
 
+    // 16 KiB: a client that takes some of many bytes is seen to take them.
+    private const int MaxWaitingBytes = 16 * 1024;
+
     private readonly Socket _socket;
     private readonly SocketLoop _loop;
 
@@ -84,8 +87,11 @@ internal sealed class PlainSocket : IValueTaskSource<int>
     internal ValueTask<int> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         int count = SocketCalls.Send(_socket.SafeHandle, bytes.Span);
-        // Who does not read leaves no room, and is waited for in the usual way, which also tells what else may be wrong.
-        return count > 0 ? ValueTask.FromResult(count) : _socket.SendAsync(bytes, SocketFlags.None);
+        // Who does not read leaves no room, and is waited for in the usual way, which also tells what else may be wrong. With
+        // some of the bytes only: it ends when all of them are gone.
+        return count > 0
+            ? ValueTask.FromResult(count)
+            : _socket.SendAsync(bytes[..Math.Min(bytes.Length, MaxWaitingBytes)], SocketFlags.None);
     }
 
     /// <summary>From now on the socket is received from in another way.</summary>

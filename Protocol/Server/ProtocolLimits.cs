@@ -21,6 +21,13 @@ public static class ProtocolLimits
     /// <summary>64 KiB of requests may wait on one session, however few they are.</summary>
     public const int MaxWaitingBytes = 64 * 1024;
 
+    /// <summary>16 MiB of requests may wait on all sessions together: requests are short, and few clients pipeline them behind
+    /// one that takes long.</summary>
+    public const long MaxWaitingBytesInAll = 16 * 1024 * 1024;
+
+    /// <summary>4 KiB may wait on one session even so: some requests with their tokens.</summary>
+    public const int FewWaitingBytes = 4 * 1024;
+
     /// <summary>16 KiB: a longer message needs one of a few places while it arrives.</summary>
     public const int LongMessageBytes = 16 * 1024;
 
@@ -50,6 +57,13 @@ public static class ProtocolLimits
 
     /// <summary>64 KiB of replies may wait for a slow reader before its next request waits too.</summary>
     public const int MaxQueuedReplyBytes = 64 * 1024;
+
+    /// <summary>32 MiB of replies may wait for clients that do not read, over all sessions: some hundred long lists. While there
+    /// is more, each session gets its next reply when the one before has left, and long ones wait.</summary>
+    public const long MaxUnsentBytes = 32 * 1024 * 1024;
+
+    /// <summary>4 long replies are made at a time, so that what cannot be sent of them is known before many more are.</summary>
+    public const int MaxLongReplies = 4;
 
     /// <summary>4 MiB are still read from a client that was sent away, so that it sees why: what the kernel holds for both
     /// sides. Who sends more does not listen.</summary>
@@ -83,6 +97,10 @@ public static class ProtocolLimits
     /// <summary>1 s for a client that was sent away to notice it: closing before it has would destroy the last
     /// reply.</summary>
     public static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>15 s without taking one byte of what it has to read, and a client is disconnected, but only while others wait for
+    /// the memory: those give up after 30 s, and lines that are merely slow move more often.</summary>
+    public static readonly TimeSpan StallTime = TimeSpan.FromSeconds(15);
 
     /// <summary>60 s until the first valid token.</summary>
     public static readonly TimeSpan SilenceBeforeToken = TimeSpan.FromSeconds(60);

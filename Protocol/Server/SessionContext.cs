@@ -26,6 +26,12 @@ internal sealed record SessionContext
     /// <summary>The places for long messages.</summary>
     internal LongMessages LongMessages { get; } = new();
 
+    /// <summary>What waits for clients that do not read, and the places for making long replies.</summary>
+    internal UnsentReplies Unsent { get; } = new();
+
+    /// <summary>The requests that wait.</summary>
+    internal WaitingRequests Waiting { get; } = new();
+
     /// <summary>The shape of replies.</summary>
     internal required ReplyEnvelope Envelope { get; init; }
 
@@ -38,8 +44,10 @@ internal sealed record SessionContext
     internal required Action<ClientSession> Authenticated { get; init; }
 
     /// <summary>The timestamp of <see cref="Time"/> at which a span that begins now has passed.</summary>
-    internal long EndOf(TimeSpan span) =>
-        Time.GetTimestamp() + (long)(span.TotalSeconds * Time.TimestampFrequency);
+    internal long EndOf(TimeSpan span) => Time.GetTimestamp() + Ticks(span);
+
+    /// <summary>A span in the unit of such timestamps.</summary>
+    internal long Ticks(TimeSpan span) => (long)(span.TotalSeconds * Time.TimestampFrequency);
 }
 
 /// <summary>How long things may take; the documented times unless a test has less patience.</summary>
@@ -59,6 +67,9 @@ internal sealed record SessionTimes
 
     /// <summary>From our last byte to the client's.</summary>
     internal TimeSpan Farewell { get; init; } = ProtocolLimits.FarewellTime;
+
+    /// <summary>How long a client may take nothing of what it has to read, where others wait for the memory.</summary>
+    internal TimeSpan Stall { get; init; } = ProtocolLimits.StallTime;
 
     /// <summary>How often a subscriber that has ended its input is asked whether it is still there.</summary>
     internal TimeSpan PeerCheck { get; init; } = TimeSpan.FromSeconds(5);

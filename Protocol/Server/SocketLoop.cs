@@ -27,8 +27,7 @@ internal sealed class SocketLoop : IAsyncDisposable
 
     // Of the loop's thread alone.
     private readonly List<SessionOutput> _answered = [];
-    private List<PlainSocket> _next = [];
-    private List<PlainSocket> _left = [];
+    private readonly Queue<PlainSocket> _next = [];
 
     /// <param name="failed">Told when the loop ends unasked: no session would be answered any more.</param>
     internal SocketLoop(Action<Exception> failed)
@@ -72,8 +71,8 @@ internal sealed class SocketLoop : IAsyncDisposable
         _poll.Forget(handle);
     }
 
-    /// <summary>Tells a socket once more in the next turn. In a turn only.</summary>
-    internal void TakeNextTurn(PlainSocket socket) => _next.Add(socket);
+    /// <summary>Tells a socket once more in one of the next turns. In a turn only.</summary>
+    internal void TakeNextTurn(PlainSocket socket) => _next.Enqueue(socket);
 
     /// <summary>Sends at the end of the turn what a session has to send. In a turn only.</summary>
     internal void SendLater(SessionOutput output) => _answered.Add(output);
@@ -106,17 +105,19 @@ internal sealed class SocketLoop : IAsyncDisposable
         {
             _failed(e);
         }
+        // The runtime gives the number of a thread that has ended to another.
+        _threadId = 0;
         _ended.TrySetResult();
     }
 
     private void TakeTurn(int count)
     {
-        (_next, _left) = (_left, _next);
-        foreach (PlainSocket socket in _left)
+        // No more of them either: what they are answered waits in memory until the turn ends. Those that have to come again come
+        // after the rest.
+        for (int left = Math.Min(_next.Count, MaxSocketsATurn); left > 0; left--)
         {
-            socket.OnReadable(ends: false);
+            _next.Dequeue().OnReadable(ends: false);
         }
-        _left.Clear();
         for (int i = 0; i < count; i++)
         {
             // One that was closed meanwhile is not found.

@@ -78,6 +78,7 @@ public sealed class CommandLineTests
     [DataRow("token", "new", "--role", "admin", "--days", "1", "--jti", "a b")]
     [DataRow("log", "--limit", "0")]
     [DataRow("log", "not-a-run")]
+    [DataRow("log", "latest", "--follow")]
     [DataRow("maintenance", "perhaps")]
     [DataRow("service")]
     [DataRow("completion")]

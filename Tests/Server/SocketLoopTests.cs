@@ -65,6 +65,58 @@ public sealed class SocketLoopTests
     }
 
     [TestMethod]
+    public async Task Many_clients_that_have_sent_much_are_answered_some_at_a_time()
+    {
+        await using Rig rig = await Rig.MakeAsync(begins: false);
+        using ClientConnection connection = new(rig.Server, rig.Loop);
+        SessionOutput output = new(
+            connection, new ProgressFeed(new ProgressCell(1)), rig.Loop, new UnsentReplies());
+        byte[] mark = new byte[ProtocolLimits.MaxQueuedReplyBytes + 1];
+        int inTurn = 0;
+        int most = 0;
+        async Task TakeAllAsync(PlainSocket socket, int left)
+        {
+            byte[] space = new byte[1000];
+            while (left > 0)
+            {
+                ValueTask<int> receiving = socket.ReceiveAsync(space);
+                bool isVisit = !receiving.IsCompleted;
+                left -= await receiving;
+                if (output.HasRoom)
+                {
+                    // The mark of the turn before has left: a turn has begun.
+                    inTurn = 0;
+                    output.Append(mark, ReplyOrder.Any);
+                    await output.FlushInTurnAsync();
+                }
+                inTurn += isVisit ? 1 : 0;
+                most = Math.Max(most, inTurn);
+            }
+        }
+        const int Clients = 200;
+        List<Rig> others = [];
+        List<Task> taking = [];
+        byte[] all = new byte[20 * 1000];
+        for (int i = 0; i < Clients; i++)
+        {
+            others.Add(await Rig.MakeAsync(rig.Loop));
+            await others[i].Client.SendAsync(all);
+            await Deadline.Until(() => others[i].Server.Available == all.Length, "all has come");
+            taking.Add(TakeAllAsync(others[i].Plain, all.Length));
+        }
+        Task reading = ReadToEndAsync(rig.Client);
+        rig.Loop.Start();
+        await Deadline.Of(Task.WhenAll(taking), "all");
+        Assert.IsInRange(33, 64, most, "clients in one turn");
+        foreach (Rig other in others)
+        {
+            await other.DisposeAsync();
+        }
+        rig.Plain.Close();
+        await Deadline.Of(reading, "the end");
+    }
+
+    [TestMethod]
     public async Task Closing_ends_the_receive_that_waits_and_not_on_the_thread_that_closes()
     {
         await using Rig rig = await Rig.MakeAsync();
@@ -93,7 +145,7 @@ public sealed class SocketLoopTests
     {
         await using Rig rig = await Rig.MakeAsync();
         using ClientConnection connection = new(rig.Server, rig.Loop);
-        SessionOutput output = new(connection, new ProgressFeed(new ProgressCell(1)), rig.Loop);
+        SessionOutput output = new(connection, new ProgressFeed(new ProgressCell(1)), rig.Loop, new UnsentReplies());
         ValueTask<int> receiving = rig.Plain.ReceiveAsync(_space);
         int inTurn = -1;
         async Task AnswerAsync()
@@ -116,7 +168,7 @@ public sealed class SocketLoopTests
     {
         await using Rig rig = await Rig.MakeAsync();
         using ClientConnection connection = new(rig.Server, rig.Loop);
-        SessionOutput output = new(connection, new ProgressFeed(new ProgressCell(1)), rig.Loop);
+        SessionOutput output = new(connection, new ProgressFeed(new ProgressCell(1)), rig.Loop, new UnsentReplies());
         byte[] answer = new byte[16 * 1024 * 1024];
         ValueTask<int> receiving = rig.Plain.ReceiveAsync(_space);
         async Task AnswerAsync()
@@ -140,13 +192,32 @@ public sealed class SocketLoopTests
         Assert.IsTrue(output.HasRoom);
     }
 
+    private static async Task ReadToEndAsync(Socket socket)
+    {
+        byte[] space = new byte[1024 * 1024];
+        try
+        {
+            while (await socket.ReceiveAsync(space) > 0)
+            {
+            }
+        }
+        catch (SocketException)
+        {
+            // Closed with something unread, which is an end, too.
+        }
+    }
+
     private Task<int> Receive(Rig rig, string what) => Deadline.Of(rig.Plain.ReceiveAsync(_space).AsTask(), what);
 
     // A pair of sockets, one of them in a loop.
     private sealed class Rig : IAsyncDisposable
     {
-        private Rig(Socket client, Socket server, bool begins)
+        private readonly bool _ownsLoop;
+
+        private Rig(Socket client, Socket server, SocketLoop? loop, bool begins)
         {
+            _ownsLoop = loop is null;
+            Loop = loop ?? new SocketLoop(e => Assert.Fail(e.ToString()));
             Client = client;
             Server = server;
             Plain = new PlainSocket(server, Loop);
@@ -156,7 +227,7 @@ public sealed class SocketLoopTests
             }
         }
 
-        public SocketLoop Loop { get; } = new(e => Assert.Fail(e.ToString()));
+        public SocketLoop Loop { get; }
 
         public Socket Client { get; }
 
@@ -164,21 +235,28 @@ public sealed class SocketLoopTests
 
         public PlainSocket Plain { get; }
 
-        public static async Task<Rig> MakeAsync(bool begins = true)
+        public static Task<Rig> MakeAsync(bool begins = true) => MakeAsync(loop: null, begins);
+
+        public static Task<Rig> MakeAsync(SocketLoop loop) => MakeAsync(loop, begins: false);
+
+        private static async Task<Rig> MakeAsync(SocketLoop? loop, bool begins)
         {
             using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
             listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
             listener.Listen(1);
             Socket client = new(SocketType.Stream, ProtocolType.Tcp);
             await client.ConnectAsync(listener.LocalEndPoint!);
-            return new Rig(client, await listener.AcceptAsync(), begins);
+            return new Rig(client, await listener.AcceptAsync(), loop, begins);
         }
 
         public async ValueTask DisposeAsync()
         {
             Plain.Close();
             Client.Dispose();
-            await Loop.DisposeAsync();
+            if (_ownsLoop)
+            {
+                await Loop.DisposeAsync();
+            }
         }
     }
 }

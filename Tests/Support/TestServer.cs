@@ -70,6 +70,7 @@ internal sealed class TestServer : IAsyncDisposable
         Head = TimeSpan.FromMilliseconds(200),
         SilenceBeforeToken = TimeSpan.FromMilliseconds(400),
         Farewell = TimeSpan.FromMilliseconds(100),
+        Stall = TimeSpan.FromMilliseconds(200),
         Sweep = TimeSpan.FromMilliseconds(20),
     };
 

@@ -1,0 +1,61 @@
+namespace Backupd.Protocol.Server;
+
+/// <summary>How the messages of a session lie among its bytes: as lines, or as frames of a WebSocket. Guarded by its
+/// owner.</summary>
+internal sealed class MessageFraming
+{
+    private Kind _kind;
+
+    private enum Kind
+    {
+        Lines,
+        BareLines,
+        Frames,
+    }
+
+    /// <summary>Whether messages are frames of a WebSocket.</summary>
+    internal bool IsFrames => _kind == Kind.Frames;
+
+    /// <summary>From now on lines, where messages are lines, end with a bare line feed.</summary>
+    internal void UseBareLineFeeds()
+    {
+        if (_kind == Kind.Lines)
+        {
+            _kind = Kind.BareLines;
+        }
+    }
+
+    /// <summary>From now on every message is a frame of a WebSocket.</summary>
+    internal void UseFrames() => _kind = Kind.Frames;
+
+    /// <summary>Appends a message.</summary>
+    internal void Write(OutputBuffer to, ReadOnlySpan<byte> message)
+    {
+        switch (_kind)
+        {
+            case Kind.Frames:
+                WebSocketFrame.WriteText(to, message);
+                break;
+            case Kind.Lines or Kind.BareLines:
+                to.Write(message);
+                EndLine(to);
+                break;
+            default:
+                throw new InvalidOperationException($"{_kind} is no framing");
+        }
+    }
+
+    /// <summary>Appends a reply whose payload is a JSON object already, to lines without a copy of it in between.</summary>
+    internal void Write(OutputBuffer to, Request request, ReadOnlySpan<byte> payload)
+    {
+        if (IsFrames)
+        {
+            WebSocketFrame.WriteText(to, ReplyWriter.Reply(request, payload));
+            return;
+        }
+        ReplyWriter.Write(to, request, payload);
+        EndLine(to);
+    }
+
+    private void EndLine(OutputBuffer to) => to.Write(_kind == Kind.BareLines ? "\n"u8 : "\r\n"u8);
+}
