@@ -168,7 +168,8 @@ internal sealed partial class FileRestorer
     {
         if (file.Present is not null && _existing.IsSame(file.Entry, file.Parent.File, file.Name, file.Display))
         {
-            _setting.Changes!.Add(RestoreChangeKind.Adjust, file.Display);
+            // Told as it was decided: a file may have lost its other names by now, for they were written before.
+            _setting.Changes!.Add(file.Kind, file.Display);
             return;
         }
         EntryContent.Check(file.Entry);

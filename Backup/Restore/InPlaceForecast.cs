@@ -15,6 +15,9 @@ internal sealed class InPlaceForecast
     // Directories that are no directories in the backup, on the way to the present step.
     private readonly Stack<Doomed> _doomed = new();
 
+    // What would be adjusted through one of its names is so through the others.
+    private readonly Dictionary<string, ListingEntry> _adjusted = [];
+
     internal InPlaceForecast(
         string root, InPlaceRules rules, PresentTree present, bool preservesSpecial, RestoreTally tally, ChangeList changes)
     {
@@ -33,7 +36,15 @@ internal sealed class InPlaceForecast
         {
             Leave();
         }
+        if (step.Present is not null && _adjusted.TryGetValue(step.Present.LinkId, out ListingEntry? now))
+        {
+            step = step.Adjusted(now);
+        }
         RestoreChangeKind? kind = _rules.Decide(step);
+        if (kind == RestoreChangeKind.Adjust && step.Present!.LinkId.Length > 0)
+        {
+            _adjusted[step.Present.LinkId] = step.Wanted!;
+        }
         if (step.Present is { Type: EntryType.Directory } && step.Wanted?.Type != EntryType.Directory)
         {
             // What is in it decides whether it can go.

@@ -11,6 +11,20 @@ internal readonly record struct InPlaceStep(ListingEntry? Wanted, ListingEntry? 
 {
     internal byte[] Path => (Wanted ?? Present)!.Path;
 
+    /// <summary>The step when what is there has already got the owner, mode, times and attributes of another entry, through
+    /// another of its names.</summary>
+    internal InPlaceStep Adjusted(ListingEntry now) => this with
+    {
+        Present = Present! with
+        {
+            Mode = now.Mode,
+            Uid = now.Uid,
+            Gid = now.Gid,
+            Mtime = now.Mtime,
+            Xattrs = now.Xattrs,
+        },
+    };
+
     /// <summary>Puts two listings side by side. Both are in path order, and so are the steps; one entry of each is in
     /// memory.</summary>
     internal static IEnumerable<InPlaceStep> Merge(

@@ -98,17 +98,7 @@ internal sealed partial class InPlaceTree : IDisposable
         }
         if (step.Present is not null && _adjusted.TryGetValue(step.Present.LinkId, out ListingEntry? now))
         {
-            step = step with
-            {
-                Present = step.Present with
-                {
-                    Mode = now.Mode,
-                    Uid = now.Uid,
-                    Gid = now.Gid,
-                    Mtime = now.Mtime,
-                    Xattrs = now.Xattrs,
-                },
-            };
+            step = step.Adjusted(now);
         }
         RestoreChangeKind? kind = _rules.Decide(step);
         if (step.Wanted is { Type: EntryType.Directory } directory)
