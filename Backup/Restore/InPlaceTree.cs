@@ -50,7 +50,6 @@ internal sealed partial class InPlaceTree : IDisposable
         foreach (InPlaceStep step in steps)
         {
             _setting.Cancellation.ThrowIfCancellationRequested();
-            LeaveFor(step.Path);
             if (_skipped is not null && ListingEntry.IsAtOrBelow(step.Path, _skipped))
             {
                 if (step.Wanted is not null)
@@ -60,6 +59,8 @@ internal sealed partial class InPlaceTree : IDisposable
                 continue;
             }
             _skipped = null;
+            // Not before: the way to what is skipped is the way to what comes next.
+            LeaveFor(step.Path);
             if (!FileRestorer.Attempt(() => Take(step), _setting.Tally) && step.Wanted?.Type == EntryType.Directory)
             {
                 _skipped = step.Path;
