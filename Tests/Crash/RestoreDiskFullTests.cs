@@ -9,21 +9,22 @@ namespace Backupd.Tests.Crash;
 public sealed class RestoreDiskFullTests
 {
     private const string NoSpace = "No space left on device";
-    private const int Sizes = 16;
-    private const int Files = 30;
+    private const int Sizes = 12;
+    private const int Files = 24;
 
     public TestContext TestContext { get; set; } = null!;
 
     [TestMethod]
-    [DataRow("bytes", 520_000)]
+    [DataRow("bytes", 450_000)]
     [DataRow("bytes", 4_096)]
     [DataRow("inodes", 3)]
     public async Task Where_the_target_fills_up_each_file_is_old_or_new_and_the_undo_brings_the_old_state_back(string resource, int step)
     {
         using TempDirectory directory = new();
         using Tmpfs disk = await Tmpfs.MountAsync(directory["disk"], Tmpfs.Roomy);
+        using Tmpfs elsewhere = await Tmpfs.MountAsync(directory["elsewhere"], Tmpfs.Roomy);
         (int full, int partly) = (0, 0);
-        ChangedTree tree = await MakeAsync(disk.Path + "/t", directory["s"]);
+        ChangedTree tree = await MakeAsync(disk.Path + "/t", elsewhere.Path + "/s");
         for (int i = 0; i < Sizes; i++)
         {
             string name = $"{resource} + {i * step}";
@@ -59,11 +60,12 @@ public sealed class RestoreDiskFullTests
     {
         using TempDirectory directory = new();
         using Tmpfs disk = await Tmpfs.MountAsync(directory["disk"], Tmpfs.Roomy);
+        using Tmpfs elsewhere = await Tmpfs.MountAsync(directory["elsewhere"], "size=256m");
         (int full, int refused) = (0, 0);
         for (int i = 0; i < Sizes; i++)
         {
             // A store of its own each time: what a safety run has stored once needs no room a second time.
-            ChangedTree tree = await MakeAsync(directory[$"{i}/t"], disk.Path + $"/{i}");
+            ChangedTree tree = await MakeAsync($"{elsewhere.Path}/{i}/t", disk.Path + $"/{i}");
             string name = $"{resource} + {i * step}";
             await FillAsync(disk, resource, i * step);
             Outcome outcome = await InProcess.Run(tree.Restore);
@@ -98,8 +100,8 @@ public sealed class RestoreDiskFullTests
         for (int i = 0; i < Sizes; i++)
         {
             ChangedTree tree = await MakeAsync(disk.Path + $"/{i}/t", disk.Path + $"/{i}/s");
-            string name = $"bytes + {i * 900_000}";
-            await FillAsync(disk, "bytes", i * 900_000);
+            string name = $"bytes + {i * 950_000}";
+            await FillAsync(disk, "bytes", i * 950_000);
             Outcome outcome = await InProcess.Run(tree.Restore);
             (int done, int left) = tree.AssertOldOrNew(name);
             Assert.IsEmpty(tree.Leftovers, name);
@@ -154,7 +156,7 @@ public sealed class RestoreDiskFullTests
     {
         for (int i = 0; i < Files; i++)
         {
-            byte[] noise = new byte[250_000];
+            byte[] noise = new byte[200_000];
             new Random(seed + i).NextBytes(noise);
             Directory.CreateDirectory($"{root}/d{i % 5}");
             File.WriteAllBytes($"{root}/d{i % 5}/{i}", noise);
