@@ -8,4 +8,4 @@ StandardDescriptors.Fill();
 // small messages. In return no handler may block that thread.
 Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
 
-return args is [RunAs.Verb, ..] ? RunAs.Execute(args) : await CommandLine.RunAsync(args);
+return RunAs.IsMeant(args) ? RunAs.Execute(args) : await CommandLine.RunAsync(args);

@@ -109,6 +109,27 @@ public sealed class BinaryTests
     }
 
     [TestMethod]
+    public async Task A_dump_is_taken_back_by_the_account_that_the_command_was_given()
+    {
+        using TempDirectory directory = new();
+        File.SetUnixFileMode(directory.Path, (UnixFileMode)0b111_101_101);
+        File.SetUnixFileMode(directory.MakeDirectory("nobody"), (UnixFileMode)0b111_111_111);
+        directory.Write("dump", "first");
+        directory.Write("c.json", $$"""
+            { "store": "{{directory["s"]}}", "listen": { "socket": "{{directory["b.sock"]}}", "tcp": "", "tokenSecretFile": "{{directory["k"]}}" },
+              "participants": { "app": { "command": ["cat", "{{directory["dump"]}}"], "user": "nobody",
+                "restoreCommand": ["sh", "-c", "cat > $0/taken && id -un > $0/who", "{{directory["nobody"]}}"] } } }
+            """);
+        using Daemon daemon = await Daemon.StartAsync(directory["c.json"], directory["b.sock"]);
+        await Shell.Ok(Shell.Binary, "run", "--config", directory["c.json"]);
+        directory.Write("dump", "second");
+        await Shell.Ok(Shell.Binary, "restore", "latest", "--yes", "--force", "--config", directory["c.json"]);
+        Assert.AreEqual("first", await File.ReadAllTextAsync(directory["nobody/taken"], CancellationToken.None));
+        Assert.AreEqual("nobody\n", await File.ReadAllTextAsync(directory["nobody/who"], CancellationToken.None));
+        Assert.AreEqual("nobody", (await Shell.Ok("stat", "-c", "%U", directory["nobody/taken"])).Trim());
+    }
+
+    [TestMethod]
     public async Task Killed_at_any_moment_of_a_run_it_leaves_earlier_runs_whole_and_starts_again()
     {
         using TempDirectory directory = new();

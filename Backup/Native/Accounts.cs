@@ -6,6 +6,7 @@ namespace Backupd.Backup.Native;
 internal static unsafe partial class Accounts
 {
     private const string Library = "libc";
+    private const int BrokenPipe = 13;
 
     /// <summary>The user that this process acts as.</summary>
     internal static uint EffectiveUserId => Libc.GetEffectiveUserId();
@@ -49,6 +50,14 @@ internal static unsafe partial class Accounts
                 return PosixException.Last("become", account).Message;
             }
         }
+        return Execute(argv);
+    }
+
+    /// <summary>Becomes a program. Returns only on failure, with the reason.</summary>
+    internal static string Execute(IReadOnlyList<string> argv)
+    {
+        // The runtime ignores this one, and what is ignored stays so.
+        _ = SetHandler(BrokenPipe, 0);
         nint* arguments = (nint*)NativeMemory.AllocZeroed((nuint)(argv.Count + 1), (nuint)sizeof(nint));
         for (int i = 0; i < argv.Count; i++)
         {
@@ -88,6 +97,9 @@ internal static unsafe partial class Accounts
 
     [LibraryImport(Library, EntryPoint = "setgid", SetLastError = true)]
     private static partial int SetGid(uint gid);
+
+    [LibraryImport(Library, EntryPoint = "signal")]
+    private static partial nint SetHandler(int signal, nint handler);
 
     [LibraryImport(Library, EntryPoint = "setuid", SetLastError = true)]
     private static partial int SetUid(uint uid);

@@ -12,13 +12,16 @@ internal sealed unsafe class ChildInput : IDisposable
 
     private readonly string _program;
     private int _file;
+    private int _word;
     private int _rest = -1;
 
     /// <param name="file">The end to write to, which is closed here.</param>
+    /// <param name="word">Where the <see cref="InputGuard"/> of the program is told; closed here, too.</param>
     /// <param name="program">For messages.</param>
-    internal ChildInput(int file, string program)
+    internal ChildInput(int file, int word, string program)
     {
         _file = file;
+        _word = word;
         _program = program;
         // The end that the program has stays as programs expect it.
         int flags = Libc.FileControl(file, GetFlags, 0);
@@ -74,6 +77,10 @@ internal sealed unsafe class ChildInput : IDisposable
             _rest = Posix.TryOpen(
                 Posix.CurrentDirectory, Posix.Terminated($"/proc/self/fd/{_file}"), Posix.ReadOnly | Posix.NonBlock, 0, out _);
             Close(ref _file);
+            byte all = 1;
+            // A guard that is gone with its program needs no word.
+            _ = Libc.Write(_word, &all, 1);
+            Close(ref _word);
         }
     }
 
@@ -99,6 +106,7 @@ internal sealed unsafe class ChildInput : IDisposable
     public void Dispose()
     {
         Close(ref _file);
+        Close(ref _word);
         Close(ref _rest);
     }
 

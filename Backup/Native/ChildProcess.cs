@@ -42,12 +42,14 @@ internal sealed unsafe partial class ChildProcess : IDisposable
 
     /// <param name="argv">Program and arguments.</param>
     /// <param name="environment">All of it, <c>NAME=value</c>.</param>
-    /// <param name="hasInput">Whether there is something for it to read.</param>
+    /// <param name="hasInput">Whether there is something for it to read. It then has the files of an <see cref="InputGuard"/> and
+    /// has to start one.</param>
     /// <exception cref="IOException">The program cannot be started; names it and the reason.</exception>
     internal static ChildProcess Start(IReadOnlyList<string> argv, IReadOnlyList<string> environment, bool hasInput = false)
     {
-        // Reading ends at even places, writing ends behind them: input, output, errors.
-        Span<int> pipes = [-1, -1, -1, -1, -1, -1];
+        // Reading ends at even places, writing ends behind them: input, output, errors, and the word for the input's guard.
+        Span<int> pipes = [-1, -1, -1, -1, -1, -1, -1, -1];
+        int held = -1;
         ChildInput? input = null;
         try
         {
@@ -57,10 +59,15 @@ internal sealed unsafe partial class ChildProcess : IDisposable
             }
             if (hasInput)
             {
-                input = new ChildInput(pipes[1], argv[0]);
-                pipes[1] = -1;
+                MakePipe(pipes[6..], argv[0]);
+                held = InputGuard.Above(pipes[1], argv[0]);
+                int word = InputGuard.Above(pipes[6], argv[0]);
+                Close(ref pipes[6]);
+                pipes[6] = word;
+                input = new ChildInput(pipes[1], pipes[7], argv[0]);
+                (pipes[1], pipes[7]) = (-1, -1);
             }
-            int result = Spawn(argv, environment, pipes, out int processId);
+            int result = Spawn(argv, environment, pipes, held, out int processId);
             if (result != 0)
             {
                 throw new PosixException("start", argv[0], result);
@@ -72,6 +79,7 @@ internal sealed unsafe partial class ChildProcess : IDisposable
         finally
         {
             input?.Dispose();
+            Close(ref held);
             foreach (ref int file in pipes)
             {
                 Close(ref file);
@@ -151,7 +159,7 @@ internal sealed unsafe partial class ChildProcess : IDisposable
     }
 
     private static int Spawn(
-        IReadOnlyList<string> argv, IReadOnlyList<string> environment, ReadOnlySpan<int> pipes, out int processId)
+        IReadOnlyList<string> argv, IReadOnlyList<string> environment, ReadOnlySpan<int> pipes, int held, out int processId)
     {
         // Larger than posix_spawn_file_actions_t and posix_spawnattr_t of glibc (80 and 336 bytes).
         byte* actions = stackalloc byte[256];
@@ -171,7 +179,12 @@ internal sealed unsafe partial class ChildProcess : IDisposable
                     : AddOpen(actions, 0, null0, Posix.ReadOnly, 0);
                 _ = AddDuplicate(actions, pipes[3], 1);
                 _ = AddDuplicate(actions, pipes[5], 2);
-                _ = AddCloseFrom(actions, 3);
+                if (held >= 0)
+                {
+                    _ = AddDuplicate(actions, held, InputGuard.HeldFile);
+                    _ = AddDuplicate(actions, pipes[6], InputGuard.WordFile);
+                }
+                _ = AddCloseFrom(actions, held >= 0 ? InputGuard.WordFile + 1 : InputGuard.HeldFile);
                 _ = AddChangeDirectory(actions, root);
                 _ = FillSignals(signals);
                 _ = SetDefaultSignals(attributes, signals);

@@ -132,7 +132,9 @@ internal sealed class ProgramRun
     }
 
     private ImmutableArray<string> CommandLine() =>
-        User.Length == 0 ? Argv : [System.Environment.ProcessPath!, RunAs.Verb, User, .. Argv];
+        Input is not null ? [RunAs.Program, RunAs.FeedVerb, User, .. Argv]
+        : User.Length > 0 ? [RunAs.Program, RunAs.Verb, User, .. Argv]
+        : Argv;
 
     // Nothing of the daemon's own environment: it may carry secrets.
     private ImmutableArray<string> Environment() =>

@@ -67,6 +67,11 @@ internal sealed partial class FileRestorer
         }
         try
         {
+            if (file.Present is not null && Libc.SyncFs(file.Parent.File) != 0)
+            {
+                // Its content may have been written just now, and what it replaces is on the disk.
+                throw PosixException.Last("sync", file.Display);
+            }
             PlaceInPlace(file, temporary);
         }
         finally

@@ -72,6 +72,7 @@ internal sealed partial class InPlaceTree : IDisposable
             Leave();
         }
         _workers.Flush();
+        _open.Sync();
         _isDone = true;
     }
 

@@ -13,6 +13,9 @@ internal sealed class OpenDirectories : IDisposable
     private readonly EntryMetadata _metadata;
     private ulong _device;
 
+    // Any directory of each file system in which one was opened. Of the restore's thread alone.
+    private readonly Dictionary<ulong, int> _fileSystems = [];
+
     // Guarded by itself.
     private readonly HashSet<TargetDirectory> _open = [];
 
@@ -55,6 +58,7 @@ internal sealed class OpenDirectories : IDisposable
             throw new BackupException(
                 BackupFault.InputInvalid, $"{display} is a mount point now; what is on it was left as it is");
         }
+        Keep(status.Device, file, display);
         if ((status.Permissions & OwnerAll) != OwnerAll)
         {
             // Without root not even the owner can write into it. It gets its mode back when all is in it.
@@ -76,15 +80,49 @@ internal sealed class OpenDirectories : IDisposable
         && Posix.TryStatus(Open(directory.Parent).File, directory.Name, out FileStatus status, out _)
         && status.Device != _device;
 
+    /// <summary>Makes everything durable that was done in these directories: who is told that a restore is completed may
+    /// rely on it.</summary>
+    /// <exception cref="PosixException">What was written may not be on the disk.</exception>
+    internal void Sync()
+    {
+        foreach (int file in _fileSystems.Values)
+        {
+            if (Libc.SyncFs(file) != 0)
+            {
+                throw PosixException.Last("sync", _root);
+            }
+        }
+    }
+
     /// <summary>Closes what is still open, when the restore has failed.</summary>
     public void Dispose()
     {
+        foreach (int file in _fileSystems.Values)
+        {
+            // Opened for syncing: closing loses nothing.
+            _ = Libc.Close(file);
+        }
+        _fileSystems.Clear();
         lock (_open)
         {
             foreach (TargetDirectory directory in _open)
             {
                 directory.Close();
             }
+        }
+    }
+
+    private void Keep(ulong device, int file, string display)
+    {
+        if (!_fileSystems.ContainsKey(device))
+        {
+            int kept = Posix.TryOpen(file, Posix.Terminated("."), Posix.ReadOnly | Posix.DirectoryOnly, 0, out int error);
+            if (kept < 0)
+            {
+                _ = Libc.Close(file);
+                throw new PosixException("open the directory", display, error);
+            }
+            _fileSystems.Add(device, kept);
         }
     }
 

@@ -62,6 +62,13 @@ internal sealed class DaemonProcess : IDisposable
     public Task SignalAsync(string name) =>
         Shell.Ok("sh", "-c", $"kill -{name} \"$1\"", "sh", _process.Id.ToString(CultureInfo.InvariantCulture));
 
+    /// <summary>Kills it at a moment that the caller has drawn.</summary>
+    public Task KillAfterAsync(TimeSpan delay)
+    {
+        KillAfter((int)Math.Round(delay.TotalMilliseconds));
+        return ExitAsync();
+    }
+
     /// <summary>Waits for its end, with everything read that it has said.</summary>
     public async Task<int> ExitAsync()
     {
@@ -75,6 +82,12 @@ internal sealed class DaemonProcess : IDisposable
         _process.Kill();
         _process.WaitForExit();
         _process.Dispose();
+    }
+
+    private void KillAfter(int milliseconds)
+    {
+        _process.WaitForExit(milliseconds);
+        _process.Kill();
     }
 
     private int Count(string text) => Log.Count(l => l.Contains(text, StringComparison.Ordinal));

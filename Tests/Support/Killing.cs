@@ -15,19 +15,34 @@ internal static class Killing
     public const int Code = 128 + 9;
 
     /// <summary>Runs a program and kills it when a time has passed, unless it has ended before.</summary>
-    public static async Task<KillOutcome> After(TimeSpan delay, string program, params string[] arguments)
+    public static Task<KillOutcome> After(TimeSpan delay, string program, params string[] arguments) =>
+        AfterSign(static () => true, delay, program, arguments);
+
+    /// <summary>Runs a program and kills it some time after a sign of how far it has come, unless it has ended before.</summary>
+    public static async Task<KillOutcome> AfterSign(Func<bool> sign, TimeSpan delay, string program, params string[] arguments)
     {
         Stopwatch clock = Stopwatch.StartNew();
         using Process process = Shell.Start(program, arguments);
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
-        KillAt(process, delay - clock.Elapsed);
+        KillAt(process, WaitForSign(process, sign, clock) + delay - clock.Elapsed);
         TimeSpan ran = clock.Elapsed;
         await Deadline.Of(process.WaitForExitAsync(), $"{program} to end");
         // It may have ended between the look and the signal: only the exit code knows.
         bool hit = process.ExitCode == Code;
         return new KillOutcome(hit, ran, new Outcome(process.ExitCode, await output, await error));
+    }
+
+    private static TimeSpan WaitForSign(Process process, Func<bool> sign, Stopwatch clock)
+    {
+        TimeSpan begun = TimeSpan.Zero;
+        while (!sign() && !process.WaitForExit(1))
+        {
+            Assert.IsLessThan(Deadline.Long, clock.Elapsed, $"{process.ProcessName} never came so far");
+            begun = clock.Elapsed;
+        }
+        return begun;
     }
 
     // The time is not waited for to let something happen: it is the moment that the caller has drawn.

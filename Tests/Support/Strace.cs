@@ -22,6 +22,14 @@ internal static class Strace
     public static Task<TracedOutcome> Kill(string call, int when, params string[] command) =>
         Run(call, ["-e", $"inject={call}:signal=SIGKILL:when={when}"], command);
 
+    /// <summary>The same, of its calls on a file or directory alone.</summary>
+    public static Task<TracedOutcome> KillOn(string path, string call, int when, params string[] command) =>
+        Run(call, ["-P", path, "-e", $"inject={call}:signal=SIGKILL:when={when}"], command);
+
+    /// <summary>Makes the program's n-th call on a file or directory fail without being made.</summary>
+    public static Task<TracedOutcome> FailOn(string path, string call, string error, int when, params string[] command) =>
+        Run(call, ["-P", path, "-e", $"inject={call}:error={error}:when={when}"], command);
+
     /// <summary>Makes the program's n-th call fail without being made.</summary>
     /// <param name="call">The system call.</param>
     /// <param name="error">The error's name: <c>EIO</c>.</param>
