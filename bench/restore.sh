@@ -36,13 +36,13 @@ for _ in $(seq 1 "$rounds"); do
     rm -rf "$work/back" "$work/back1"
     timed whole-to "$binary" restore "$work/store/latest" --to "$work/back" --quiet
     timed one-to "$binary" restore "$work/store/latest" --to "$work/back1" --path "$one" --quiet
-    cmp "$work/back1/$one" "$work/data/$one"
+    cmp "$work/back1/$one" "$work/$one"
     rm -rf "$work/data"
     timed whole-place "$binary" restore "$work/store/latest" --yes --quiet
-    cmp "$work/back1/$one" "$work/data/$one"
-    echo changed >"$work/data/$one"
+    cmp "$work/back1/$one" "$work/$one"
+    echo changed >"$work/$one"
     timed one-place "$binary" restore "$work/store/latest" --yes --quiet --path "$one"
-    cmp "$work/back1/$one" "$work/data/$one"
+    cmp "$work/back1/$one" "$work/$one"
 done
 
 median() {
