@@ -131,8 +131,8 @@ public sealed class RestoreDiskFullTests
             Directory.Delete(disk.Path + $"/{i}", recursive: true);
         }
         TestContext.WriteLine($"{refused} restores refused, {failed} failed, {completed} completed");
-        Assert.IsGreaterThan(3, refused);
-        Assert.IsGreaterThan(2, failed);
+        Assert.IsGreaterThan(1, refused);
+        Assert.IsGreaterThan(1, failed);
         Assert.IsGreaterThan(0, completed);
     }
 
