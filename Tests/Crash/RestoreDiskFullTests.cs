@@ -55,7 +55,7 @@ public sealed class RestoreDiskFullTests
 
     [TestMethod]
     [DataRow("bytes", 520_000)]
-    [DataRow("inodes", 5)]
+    [DataRow("inodes", 3)]
     public async Task Where_the_store_fills_up_nothing_is_touched(string resource, int step)
     {
         using TempDirectory directory = new();
@@ -87,9 +87,8 @@ public sealed class RestoreDiskFullTests
             Directory.Delete(tree.StorePath, recursive: true);
         }
         TestContext.WriteLine($"{resource} in steps of {step}: {full} restores refused, {refused} of them with a record");
-        // Of twelve sizes: how many are too small depends on how many chunks were being written at once.
-        Assert.IsGreaterThan(2, full);
-        Assert.IsGreaterThan(1, refused);
+        Assert.IsGreaterThan(5, full);
+        Assert.IsGreaterThan(3, refused);
     }
 
     [TestMethod]
@@ -131,8 +130,8 @@ public sealed class RestoreDiskFullTests
             Directory.Delete(disk.Path + $"/{i}", recursive: true);
         }
         TestContext.WriteLine($"{refused} restores refused, {failed} failed, {completed} completed");
-        Assert.IsGreaterThan(1, refused);
-        Assert.IsGreaterThan(1, failed);
+        Assert.IsGreaterThan(3, refused);
+        Assert.IsGreaterThan(2, failed);
         Assert.IsGreaterThan(0, completed);
     }
 

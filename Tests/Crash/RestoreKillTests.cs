@@ -37,8 +37,8 @@ public sealed class RestoreKillTests
         string counts = $"{_kills} kills: {_untouched} before the safety run, {_mixed} in the middle, {_restored} with all in place";
         TestContext.WriteLine($"seed {Seed}: {counts}");
         Assert.IsGreaterThanOrEqualTo(100, _kills);
-        Assert.IsGreaterThan(0, _untouched, counts);
-        Assert.IsGreaterThan(10, _mixed, counts);
+        Assert.IsGreaterThan(5, _untouched, counts);
+        Assert.IsGreaterThan(_kills / 3, _mixed, counts);
     }
 
     private async Task KillInAsync(ChangedTree tree, int number)
