@@ -118,22 +118,5 @@ internal sealed class InPlaceRules : IDisposable
         (wanted.Type == EntryType.Symlink || wanted.Mode == present.Mode)
         && (!_isRoot || (wanted.Uid == present.Uid && wanted.Gid == present.Gid))
         && wanted.Mtime == present.Mtime
-        && HasSameXattrs(wanted, present);
-
-    private static bool HasSameXattrs(ListingEntry wanted, ListingEntry present)
-    {
-        if (wanted.Xattrs.Length != present.Xattrs.Length)
-        {
-            return false;
-        }
-        foreach (Xattr xattr in wanted.Xattrs)
-        {
-            if (!present.Xattrs.Any(
-                x => x.Name.AsSpan().SequenceEqual(xattr.Name) && x.Value.AsSpan().SequenceEqual(xattr.Value)))
-            {
-                return false;
-            }
-        }
-        return true;
-    }
+        && EntryContent.HaveSameXattrs(wanted, present);
 }

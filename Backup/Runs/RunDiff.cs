@@ -138,9 +138,7 @@ public sealed class RunDiff
             return EntryChange.Content;
         }
         bool sameMetadata = before.Mode == after.Mode && before.Uid == after.Uid && before.Gid == after.Gid
-            && before.Mtime == after.Mtime
-            && before.Xattrs.Length == after.Xattrs.Length
-            && before.Xattrs.All(x => after.Xattrs.Any(y => x.Name == y.Name && x.Value.AsSpan().SequenceEqual(y.Value)));
+            && before.Mtime == after.Mtime && EntryContent.HaveSameXattrs(before, after);
         return sameMetadata ? null : EntryChange.Metadata;
     }
 }

@@ -24,6 +24,24 @@ internal static class EntryContent
         return a.Sha256.Length > 0 && b.Sha256.Length > 0 ? a.Sha256 == b.Sha256 : HaveSameSegments(a, b);
     }
 
+    /// <summary>Whether two entries have the same extended attributes, in whichever order.</summary>
+    internal static bool HaveSameXattrs(ListingEntry a, ListingEntry b)
+    {
+        if (a.Xattrs.Length != b.Xattrs.Length)
+        {
+            return false;
+        }
+        foreach (Xattr xattr in a.Xattrs)
+        {
+            if (!b.Xattrs.Any(
+                x => x.Name.AsSpan().SequenceEqual(xattr.Name) && x.Value.AsSpan().SequenceEqual(xattr.Value)))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /// <summary>Refuses an entry whose content cannot be what the listing says of it.</summary>
     /// <exception cref="BackupException">RunDamaged: names the entry.</exception>
     internal static void Check(ListingEntry entry)

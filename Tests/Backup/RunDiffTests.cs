@@ -12,8 +12,8 @@ public sealed class RunDiffTests
 {
     // What an entry is, in few values, so that two random trees often have the same.
     private static readonly Gen<ListingEntry> Facts = Gen.Select(
-        Gen.Int[0, 2], Gen.Int[0, 2], Gen.Int[0, 1], Gen.Int[0, 1], Gen.Bool,
-        (type, content, mode, time, large) =>
+        Gen.Int[0, 2], Gen.Int[0, 2], Gen.Int[0, 1], Gen.Int[0, 1], Gen.Bool, Gen.Int[0, 2],
+        (type, content, mode, time, large, xattrs) =>
         {
             ListingEntry entry = ListingStore.Entry("") with
             {
@@ -21,6 +21,7 @@ public sealed class RunDiffTests
                 Mode = 0x1A4 + (uint)mode,
                 Mtime = new FileTime(1_600_000_000, (uint)time),
                 Inode = (ulong)(content + 1),
+                Xattrs = [.. Enumerable.Range(0, xattrs).Select(i => new Xattr([(byte)'u', (byte)('a' + i)], [(byte)i]))],
             };
             // A small file may lie in other chunks and be the same; a large one is known by its chunks.
             if (entry.Type == EntryType.Symlink)
@@ -139,7 +140,7 @@ public sealed class RunDiffTests
             : Convert.ToHexString(e.Target);
         return before.Type != after.Type ? EntryChange.Type
             : Content(before) != Content(after) ? EntryChange.Content
-            : (before.Mode, before.Mtime) != (after.Mode, after.Mtime) ? EntryChange.Metadata
+            : (before.Mode, before.Mtime, before.Xattrs.Length) != (after.Mode, after.Mtime, after.Xattrs.Length) ? EntryChange.Metadata
             : null;
     }
 }
