@@ -40,13 +40,14 @@ internal static class EntryFacts
         && earlier.Ctime == Ctime(status)
         && earlier.Inode == status.Inode;
 
-    /// <summary>Whether what is there now is what an entry describes, as far as its content goes: the owner and mode, and
-    /// how many names it has, may have changed.</summary>
+    /// <summary>Whether what is there now is what an entry describes, untouched since. What has several names is allowed another
+    /// change time, for a restore changes that through each of them; its content is known by the other facts.</summary>
     internal static bool IsWhatWasCaptured(ListingEntry captured, FileStatus now) =>
         now.Kind != FileKind.Socket
         && captured.Type == TypeOf(now)
         && captured.Inode == now.Inode
         && captured.Mtime == Mtime(now)
+        && (captured.LinkId.Length > 0 || captured.Ctime == Ctime(now))
         && (!now.IsRegular || captured.Size == now.Size);
 
     /// <summary>Whether a file was changed between two looks at it.</summary>

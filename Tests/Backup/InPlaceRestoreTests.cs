@@ -103,6 +103,25 @@ public sealed class InPlaceRestoreTests
     }
 
     [TestMethod]
+    public async Task What_was_written_since_it_was_captured_is_left_alone_also_when_its_time_says_nothing()
+    {
+        using TempDirectory source = Tree();
+        using Engine engine = Engine(source);
+        BackupRun run = await engine.RunOk();
+        source.Write("t/changed", "new");
+        // Behind the capture, with as many bytes and the time that it had.
+        DirectoryParticipant busy = new("t", true, source["t"])
+        {
+            After = ["sh", "-c", "touch -r \"$1\" \"$1.time\"; printf neu >\"$1\"; touch -r \"$1.time\" \"$1\"; rm \"$1.time\"", "sh", source["t/changed"]],
+        };
+        engine.Supervisor.Reconfigure([busy], engine.Supervisor.Settings);
+        RestoreEnd end = await engine.RestoreInPlace(new RestoreRunRequest(run.Id));
+        Assert.AreEqual("neu", await File.ReadAllTextAsync(source["t/changed"], CancellationToken.None));
+        Assert.AreEqual(RunStatus.Failed, end.Restore.Status);
+        Assert.Contains("was changed after the safety run had captured it", end.Restore.ErrorSummary);
+    }
+
+    [TestMethod]
     public async Task A_pattern_limits_what_is_looked_at_and_what_is_written()
     {
         using TempDirectory source = Tree();
