@@ -24,11 +24,7 @@ internal sealed partial class FileRestorer
                 _setting.Cancellation.ThrowIfCancellationRequested();
                 isAll &= Attempt(() => Prepare(file, written), _setting.Tally);
             }
-            if (written.FirstOrDefault(w => w.File.Present is not null).File is { Parent: TargetDirectory parent }
-                && Libc.SyncFs(parent.File) != 0)
-            {
-                throw PosixException.Last("sync", written[0].File.Display);
-            }
+            SyncReplacements(written);
             for (; placed < written.Count; placed++)
             {
                 (PendingFile file, byte[] temporary) = written[placed];
@@ -166,6 +162,20 @@ internal sealed partial class FileRestorer
             throw new BackupException(
                 BackupFault.InputInvalid,
                 $"{display} was changed after the safety run had captured it, so it was left as it is; repeat the restore");
+        }
+    }
+
+    // A restore may reach into several file systems, and each is synced by itself.
+    private static void SyncReplacements(List<(PendingFile File, byte[] Temporary)> written)
+    {
+        IEnumerable<PendingFile> firsts = written.Select(w => w.File).Where(f => f.Present is not null)
+            .DistinctBy(f => f.Parent).DistinctBy(f => Posix.Status(f.Parent.File, f.Display).Device);
+        foreach (PendingFile file in firsts)
+        {
+            if (Libc.SyncFs(file.Parent.File) != 0)
+            {
+                throw PosixException.Last("sync", file.Display);
+            }
         }
     }
 
