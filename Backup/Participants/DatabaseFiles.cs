@@ -92,7 +92,7 @@ internal static class DatabaseFiles
         ArtifactTotals totals) => new()
         {
             Format = BackupStore.FormatVersion,
-            Kind = "directory",
+            Kind = ArtifactFile.DirectoryKind,
             Participant = sqlite.Name,
             Source = parent,
             Name = ParticipantBackup.RestoreName(sqlite),

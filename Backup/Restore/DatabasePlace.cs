@@ -104,7 +104,7 @@ internal sealed class DatabasePlace : IDisposable
     /// <exception cref="BackupException">InputInvalid.</exception>
     internal void RefuseChanged(ArtifactFile? present)
     {
-        if (present is { Kind: not "directory" })
+        if (present is { Kind: not ArtifactFile.DirectoryKind })
         {
             return;
         }

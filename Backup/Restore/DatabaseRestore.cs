@@ -54,7 +54,7 @@ internal sealed class DatabaseRestore : IDisposable
     }
 
     // The safety run found a database that SQLite could not read, and holds its files.
-    private static bool IsFiles(ArtifactFile? artifact) => artifact?.Kind == "directory";
+    private static bool IsFiles(ArtifactFile? artifact) => artifact?.Kind == ArtifactFile.DirectoryKind;
 
     private void Put(ListingEntry wanted)
     {

@@ -13,7 +13,7 @@ internal sealed class InPlaceDirectory(ListingEntry entry, InPlaceDirectory? par
     internal byte[] Path => Entry.Path;
 
     /// <summary>Its name in its parent, ended with a 0.</summary>
-    internal byte[] Name { get; } = Posix.Terminated(entry.Path.AsSpan(entry.Path.AsSpan().LastIndexOf((byte)'/') + 1));
+    internal byte[] Name { get; } = NameOf(entry.Path);
 
     internal InPlaceDirectory? Parent { get; } = parent;
 
@@ -31,6 +31,10 @@ internal sealed class InPlaceDirectory(ListingEntry entry, InPlaceDirectory? par
 
     /// <summary>What takes its place when it has gone; null for nothing.</summary>
     internal ListingEntry? ReplacedBy { get; init; }
+
+    /// <summary>The last name of a path, ended with a 0. That it is one that can be used, whoever reads listings has made
+    /// sure of.</summary>
+    internal static byte[] NameOf(ReadOnlySpan<byte> path) => Posix.Terminated(path[(path.LastIndexOf((byte)'/') + 1)..]);
 
     /// <summary>Its permissions, when it had to be made writable; null otherwise.</summary>
     internal uint? ModeBefore { get; set; }

@@ -30,7 +30,7 @@ internal sealed record InPlacePlan
 
     /// <summary>Whether entries get their <see cref="SpecialRights"/>. An undo brings back what was there on this machine,
     /// with all that it had.</summary>
-    internal bool PreserveSpecial => Request.PreserveSpecial || (IsUndo(Source) && Libc.GetEffectiveUserId() == 0);
+    internal bool PreserveSpecial => Request.PreserveSpecial || (Source.IsSafety && Libc.GetEffectiveUserId() == 0);
 
     /// <summary>By name, ordinal.</summary>
     internal required ImmutableArray<InPlaceItem> Items { get; init; }
@@ -46,7 +46,7 @@ internal sealed record InPlacePlan
         source = found;
         ImmutableArray<PathPattern> patterns = [.. request.Paths.Select(PathPattern.Parse)];
         BackupRun? undone = null;
-        if (IsUndo(found))
+        if (found.IsSafety)
         {
             if (!patterns.IsEmpty)
             {
@@ -75,7 +75,7 @@ internal sealed record InPlacePlan
                 $"run {source.Id} holds {participant.Name}, which is not configured, so it is not known where it belongs; "
                 + "configure it, name only other participants, or restore it to a directory with --to");
         ArtifactFile? wanted = participant.Artifacts.IsEmpty ? null : catalog.Artifact(source, participant.Name);
-        bool isFiles = IsUndo(source) && definition is SqliteParticipant && wanted?.Kind == "directory";
+        bool isFiles = source.IsSafety && definition is SqliteParticipant && wanted?.Kind == ArtifactFile.DirectoryKind;
         if (wanted is not null && wanted.Kind != definition.Kind && !isFiles)
         {
             throw new BackupException(
@@ -91,8 +91,6 @@ internal sealed record InPlacePlan
                 : null,
         };
     }
-
-    private static bool IsUndo(BackupRun source) => source.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal);
 
     // What an undo removes is what the restore has made, and only the run that was restored knows that. When it is gone,
     // that is listed and stays.

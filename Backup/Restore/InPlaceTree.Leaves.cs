@@ -13,7 +13,7 @@ internal sealed partial class InPlaceTree
         {
             if (kind is not null)
             {
-                _restorer.Adjust(wanted, present!, _open.Open(Top()!).File, NameOf(wanted.Path), display);
+                _restorer.Adjust(wanted, present!, _open.Open(Top()!).File, InPlaceDirectory.NameOf(wanted.Path), display);
                 if (present!.LinkId.Length > 0)
                 {
                     _adjusted[present.LinkId] = wanted;
@@ -29,7 +29,7 @@ internal sealed partial class InPlaceTree
             _setting.Tally.Missing(SpecialRights.DeviceLeftOut(display));
             return;
         }
-        PendingFile file = new(wanted, _open.Open(Top()!), NameOf(wanted.Path), display)
+        PendingFile file = new(wanted, _open.Open(Top()!), InPlaceDirectory.NameOf(wanted.Path), display)
         {
             Present = present,
             Kind = kind.Value,
@@ -80,7 +80,7 @@ internal sealed partial class InPlaceTree
         }
         try
         {
-            return _restorer.TryLinkInPlace(holder, NameOf(first), file);
+            return _restorer.TryLinkInPlace(holder, InPlaceDirectory.NameOf(first), file);
         }
         finally
         {
@@ -93,7 +93,7 @@ internal sealed partial class InPlaceTree
         if (kind == RestoreChangeKind.Remove)
         {
             int parent = _open.Open(Top()!).File;
-            byte[] name = NameOf(present.Path);
+            byte[] name = InPlaceDirectory.NameOf(present.Path);
             FileRestorer.RefuseUncaptured(present, parent, name, Show(present.Path));
             Posix.Unlink(parent, name);
         }

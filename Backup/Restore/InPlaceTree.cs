@@ -90,12 +90,9 @@ internal sealed partial class InPlaceTree : IDisposable
 
     private void Take(InPlaceStep step)
     {
-        if (step.Path.Length > 0 && (_path.Count == 0 || NameOf(step.Path).Length == 0))
+        if (step.Path.Length > 0 && _path.Count == 0)
         {
-            throw new BackupException(
-                BackupFault.RunDamaged,
-                $"the listing holds an entry that cannot be restored, {Posix.Display(step.Path)}: the directory that holds it "
-                + "is not a directory of the listing");
+            throw ListedTree.OutOfPlace((step.Wanted ?? step.Present)!);
         }
         if (step.Present is not null && _adjusted.TryGetValue(step.Present.LinkId, out ListingEntry? now))
         {
@@ -247,16 +244,6 @@ internal sealed partial class InPlaceTree : IDisposable
     {
         int slash = path.AsSpan().LastIndexOf((byte)'/');
         return path.AsSpan(0, Math.Max(slash, 0)).SequenceEqual(directory);
-    }
-
-    private static byte[] NameOf(byte[] path)
-    {
-        ReadOnlySpan<byte> name = path.AsSpan(path.AsSpan().LastIndexOf((byte)'/') + 1);
-        return name.Length == 0 || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8) || name.Contains((byte)0)
-            ? throw new BackupException(
-                BackupFault.RunDamaged,
-                $"the listing holds an entry that cannot be restored, {Posix.Display(path)}: its name cannot be used")
-            : Posix.Terminated(name);
     }
 
     /// <summary>Why a directory that does not go does not become what is wanted.</summary>

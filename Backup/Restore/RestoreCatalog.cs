@@ -128,7 +128,7 @@ public sealed class RestoreCatalog
                     ErrorSummary = hasSafety
                         ? $"{why}; repeat it, or undo it with: backupd restore --undo {id}"
                         : $"{why}; nothing was touched yet",
-                    SafetyPath = hasSafety ? $"backups/pre-restore/{id}" : "",
+                    SafetyPath = hasSafety ? RunDirectory.SafetyPlaces + id : "",
                     Participants = [.. restore.Participants.Select(p => p.Status == ParticipantStatus.Completed
                         ? p
                         : p with { Status = ParticipantStatus.Failed, Error = p.Error.Length > 0 ? p.Error : "interrupted" })],

@@ -32,7 +32,7 @@ public sealed class RunExporter
         BackupRun found = catalog.Get(run);
         ImmutableArray<ParticipantResult> chosen = RestorableParticipants.Kept(found, [participant]);
         ArtifactFile artifact = catalog.Artifact(found, chosen[0].Name);
-        if (artifact.Kind != "directory" && !patterns.IsEmpty)
+        if (artifact.Kind != ArtifactFile.DirectoryKind && !patterns.IsEmpty)
         {
             throw new BackupException(
                 BackupFault.InputInvalid, $"{participant} is a {artifact.Kind}, which is exported whole: leave out --path");

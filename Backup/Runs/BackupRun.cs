@@ -20,6 +20,10 @@ public sealed record BackupRun
     /// <summary>Where the run's directory is, relative to the store's parent: <c>backups/completed/RUN_ID</c>.</summary>
     public required string Path { get; init; }
 
+    /// <summary>Whether it is no backup that somebody asked for but what a restore in place has captured before it began. Its id
+    /// is that of the restore.</summary>
+    public bool IsSafety => Path.StartsWith(RunDirectory.SafetyPlaces, StringComparison.Ordinal);
+
     /// <summary>Start, Unix seconds.</summary>
     public required long StartedAtUnix { get; init; }
 

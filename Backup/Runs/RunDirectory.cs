@@ -12,6 +12,9 @@ internal sealed class RunDirectory
     internal const string SumsName = "SHA256SUMS";
     internal const string ArtifactSuffix = ".snapshot";
 
+    /// <summary>How the places of safety runs begin.</summary>
+    internal const string SafetyPlaces = "backups/pre-restore/";
+
     private const string ChunksName = "chunks";
     private const string TemporaryName = "tmp";
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -66,7 +69,7 @@ internal sealed class RunDirectory
 
     /// <summary>Where this run will be found when it has ended so.</summary>
     internal string PlaceOf(RunStatus status) =>
-        _isSafety && status == RunStatus.Completed ? $"backups/pre-restore/{Id}" : Place(status, Id);
+        _isSafety && status == RunStatus.Completed ? SafetyPlaces + Id : Place(status, Id);
 
     internal void WriteManifest(BackupRun run)
     {

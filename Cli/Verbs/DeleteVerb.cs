@@ -25,7 +25,7 @@ internal static class DeleteVerb
         {
             RunLocator found = RunLocator.Find(parsed.GetValue(where)!, options.Config(parsed), context.Places);
             using BackupSupervisor supervisor = new(found.Store, [], new EngineSettings(), context.Time);
-            bool isSafety = supervisor.Delete(found.Run).StartsWith("backups/pre-restore/", StringComparison.Ordinal);
+            bool isSafety = supervisor.Delete(found.Run).StartsWith(RunDirectory.SafetyPlaces, StringComparison.Ordinal);
             string what = isSafety
                 ? $"restore {found.Run} cannot be undone any more: what it replaced is deleted"
                 : $"{found.Run} is deleted";

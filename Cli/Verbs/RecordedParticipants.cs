@@ -47,7 +47,7 @@ internal sealed class RecordedParticipants
 
     private BackupRun? Restored(BackupRun run)
     {
-        if (!run.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal))
+        if (!run.IsSafety)
         {
             return null;
         }
@@ -73,7 +73,8 @@ internal sealed class RecordedParticipants
         }
         return artifact.Kind switch
         {
-            "directory" => new DirectoryParticipant(artifact.Participant, Critical: false, source) { AllowEmpty = true },
+            ArtifactFile.DirectoryKind =>
+                new DirectoryParticipant(artifact.Participant, Critical: false, source) { AllowEmpty = true },
             "file" => new FileParticipant(artifact.Participant, Critical: false, source),
             "sqlite" => new SqliteParticipant(artifact.Participant, Critical: false, source),
             _ => throw new BackupException(

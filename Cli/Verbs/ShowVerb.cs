@@ -59,7 +59,7 @@ internal static class ShowVerb
 
     private static void Write(FoundRun found, string where, TextWriter output)
     {
-        bool isSafety = found.Run.Path.StartsWith("backups/pre-restore/", StringComparison.Ordinal);
+        bool isSafety = found.Run.Path.StartsWith(RunDirectory.SafetyPlaces, StringComparison.Ordinal);
         if (isSafety)
         {
             output.WriteLine("What was there before a restore in place, captured by it:");
