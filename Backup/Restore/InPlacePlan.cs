@@ -57,12 +57,16 @@ internal sealed record InPlacePlan
             patterns = [.. restore.Paths.Select(PathPattern.Parse)];
             undone = TryGet(catalog, restore.SourceRun);
         }
-        return
+        ImmutableArray<InPlaceItem> items =
         [
             .. RestorableParticipants.Of(found, request.Participants)
                 .OrderBy(p => p.Name, StringComparer.Ordinal)
                 .Select(p => Item(catalog, configuration, found, undone, p, patterns)),
         ];
+        return items.IsEmpty
+            ? throw new BackupException(
+                BackupFault.RunNotRestorable, $"run {found.Id} names no participants, so there is nothing to restore")
+            : items;
     }
 
     private static InPlaceItem Item(

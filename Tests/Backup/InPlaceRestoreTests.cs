@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Restore;
@@ -178,6 +179,21 @@ public sealed class InPlaceRestoreTests
         Assert.AreEqual(RunStatus.Failed, end.Restore.Status);
         Assert.AreEqual("newer", await File.ReadAllTextAsync(source["t/changed"], CancellationToken.None));
         Assert.AreEqual(end.Restore.ErrorSummary, engine.Supervisor.Restores.Get(end.Restore.Id).ErrorSummary);
+    }
+
+    [TestMethod]
+    public async Task A_run_that_names_no_participant_is_refused_and_not_an_accident()
+    {
+        using TempDirectory source = Tree();
+        using Engine engine = Engine(source);
+        BackupRun run = await engine.RunOk();
+        string manifest = Path.Combine(engine.Store.CompletedDirectory, run.Id.ToString(), "manifest.json");
+        JsonNode json = JsonNode.Parse(await File.ReadAllTextAsync(manifest, CancellationToken.None))!;
+        json["participants"] = new JsonArray();
+        await File.WriteAllTextAsync(manifest, json.ToJsonString(), CancellationToken.None);
+        BackupException refused = Assert.ThrowsExactly<BackupException>(
+            () => engine.Supervisor.StartRestore(new RestoreRunRequest(run.Id) { IsForced = true }));
+        Assert.AreEqual(BackupFault.RunNotRestorable, refused.Fault, refused.Message);
     }
 
     [TestMethod]
