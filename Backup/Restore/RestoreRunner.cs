@@ -73,7 +73,7 @@ internal sealed class RestoreRunner
         {
             throw new BackupException(
                 BackupFault.NothingMatches,
-                $"nothing in run {_plan.Source.Id} matches {string.Join(" or ", _restore.Paths)}; nothing was restored");
+                $"nothing in run {_plan.Source.Id} matches {string.Join(" or ", _restore.Paths)}");
         }
         ImmutableArray<InPlaceItem> all = _items;
         _items = [.. all.Select(i => i with { Inner = InnerParticipants.Of(i, all) })];

@@ -87,7 +87,9 @@ internal sealed class RestoreSummary
         bool wasReached = participant.StartedAt > 0;
         if (wasReached && (participant.Ok || Touched(participant) > 0))
         {
-            output.WriteLine($"  {participant.Name}: {Figures(participant)}: {Units.Printable(participant.Target)}");
+            // A dump without a program that takes it back has no target.
+            string target = participant.Target.Length > 0 ? $": {Units.Printable(participant.Target)}" : "";
+            output.WriteLine($"  {participant.Name}: {Figures(participant)}{target}");
         }
         if (HasErrorOfItsOwn(participant))
         {
