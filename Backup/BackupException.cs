@@ -30,6 +30,15 @@ public enum BackupFault
     /// <summary>No restore has that id.</summary>
     RestoreNotFound,
 
+    /// <summary>No endpoint has that name.</summary>
+    EndpointNotFound,
+
+    /// <summary>An endpoint has that name already.</summary>
+    EndpointExists,
+
+    /// <summary>A stored password must be given again before what it was given for is changed.</summary>
+    PasswordRequired,
+
     /// <summary>A restore in place needs maintenance mode, or to be forced.</summary>
     MaintenanceRequired,
 

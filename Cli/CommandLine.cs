@@ -112,6 +112,7 @@ public static class CommandLine
         LogVerb.Create(context),
         HealthVerb.Create(context),
         MaintenanceVerb.Create(context),
+        EndpointVerb.Create(context),
         CancelVerb.Create(context),
         CallVerb.Create(context),
         ListenVerb.Create(context),

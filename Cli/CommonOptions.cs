@@ -67,9 +67,16 @@ internal sealed class CommonOptions
 
     internal CommonOptions WithDaemon()
     {
+        _owner.Add(_fingerprint);
+        return WithDaemonButFingerprint();
+    }
+
+    /// <summary>For verbs in which <c>--fingerprint</c> is another certificate than the daemon's, which BACKUPD_FINGERPRINT
+    /// alone tells then.</summary>
+    internal CommonOptions WithDaemonButFingerprint()
+    {
         _owner.Add(_config);
         _owner.Add(_address);
-        _owner.Add(_fingerprint);
         _owner.Add(_tokenFile);
         return this;
     }

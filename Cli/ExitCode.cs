@@ -51,6 +51,9 @@ public static class ExitCodes
     {
         BackupFault.RunNotFound => ExitCode.NotFound,
         BackupFault.RestoreNotFound => ExitCode.NotFound,
+        BackupFault.EndpointNotFound => ExitCode.NotFound,
+        BackupFault.EndpointExists => ExitCode.Failed,
+        BackupFault.PasswordRequired => ExitCode.Denied,
         BackupFault.MaintenanceRequired => ExitCode.Denied,
         BackupFault.SafetyRunFailed => ExitCode.Failed,
         BackupFault.ParticipantUnknown => ExitCode.NotFound,
@@ -82,8 +85,8 @@ public static class ExitCodes
     public static ExitCode OfSymbol(string symbol) => symbol switch
     {
         "INVALID_DATA" or "INVALID_JSON" or "RET_INVALID_METHOD" or "MESSAGE_TOO_LARGE" => ExitCode.Usage,
-        "RET_UNAUTHORIZED" or "RET_ERR_PERMISSIONS" or "RESTORE_REQUIRES_MAINTENANCE" => ExitCode.Denied,
-        "BACKUP_RUN_NOT_FOUND" or "RESTORE_RUN_NOT_FOUND" => ExitCode.NotFound,
+        "RET_UNAUTHORIZED" or "RET_ERR_PERMISSIONS" or "RESTORE_REQUIRES_MAINTENANCE" or "PASSWORD_REQUIRED" => ExitCode.Denied,
+        "BACKUP_RUN_NOT_FOUND" or "RESTORE_RUN_NOT_FOUND" or "RET_NOT_FOUND" => ExitCode.NotFound,
         "BACKUP_RUN_ACTIVE" or "RET_TOO_FREQUENT" => ExitCode.Busy,
         "BACKUP_RUN_INVALID" => ExitCode.Damaged,
         "BACKUP_RUN_CANCELLED" => ExitCode.Cancelled,

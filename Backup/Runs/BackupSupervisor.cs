@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
 
@@ -44,6 +45,7 @@ public sealed partial class BackupSupervisor : IDisposable
         Catalog = new RunCatalog(store);
         Restores = new RestoreCatalog(store);
         Maintenance = new MaintenanceMode(store, time);
+        Endpoints = new EndpointList(store);
     }
 
     /// <summary>Told of the end of every run, whoever started it: on the run's thread, after the ending was published and
@@ -70,6 +72,9 @@ public sealed partial class BackupSupervisor : IDisposable
 
     /// <summary>Whether schedules rest.</summary>
     public MaintenanceMode Maintenance { get; }
+
+    /// <summary>Where runs are published to.</summary>
+    public EndpointList Endpoints { get; }
 
     /// <summary>Takes over another configuration, as a whole. A run that is on goes on with what it began with.</summary>
     public void Reconfigure(ImmutableArray<ParticipantDefinition> participants, EngineSettings settings) =>

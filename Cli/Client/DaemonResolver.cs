@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Backupd.Backup;
+using Backupd.Backup.Remote;
 using Backupd.Cli.Configuration;
 
 namespace Backupd.Cli.Client;
@@ -75,7 +76,7 @@ internal sealed class DaemonResolver
         string? given = _options.Fingerprint(_parsed) ?? Environment.GetEnvironmentVariable("BACKUPD_FINGERPRINT");
         return string.IsNullOrEmpty(given)
             ? null
-            : DaemonTrust.TryNormalise(given) ?? throw new BackupException(
+            : CertificateFingerprint.TryNormalise(given) ?? throw new BackupException(
                 BackupFault.InputInvalid, $"{given} is not a fingerprint: 64 hexadecimal digits, as the daemon logs them");
     }
 

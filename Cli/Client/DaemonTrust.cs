@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Backupd.Backup.Remote;
 
 namespace Backupd.Cli.Client;
 
@@ -11,25 +12,14 @@ namespace Backupd.Cli.Client;
 /// </summary>
 internal sealed class DaemonTrust
 {
-    private const int FingerprintDigits = 64;
     private static readonly TimeSpan HandshakeTime = TimeSpan.FromSeconds(10);
 
     private readonly string? _pinned;
     private string _shown = "";
     private string _problem = "";
 
-    /// <param name="pinned">The fingerprint as <see cref="TryNormalise"/> gives it; null to ask the authorities.</param>
+    /// <param name="pinned">The fingerprint as <see cref="CertificateFingerprint"/> has it; null to ask the authorities.</param>
     internal DaemonTrust(string? pinned) => _pinned = pinned;
-
-    /// <summary>Reads a fingerprint as people copy it: with or without colons, with <c>SHA256:</c> before it, in either case.
-    /// Null when it is none.</summary>
-    internal static string? TryNormalise(string text)
-    {
-        string digits = text.Trim();
-        digits = digits.StartsWith("SHA256:", StringComparison.OrdinalIgnoreCase) ? digits[7..] : digits;
-        digits = digits.Replace(":", "", StringComparison.Ordinal).ToLowerInvariant();
-        return digits.Length == FingerprintDigits && digits.All(char.IsAsciiHexDigitLower) ? digits : null;
-    }
 
     /// <summary>Shakes hands over a connection, which the result owns.</summary>
     /// <exception cref="NoDaemonException">The daemon is not believed, or speaks no TLS; says what to do.</exception>

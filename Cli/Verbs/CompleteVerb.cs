@@ -55,6 +55,7 @@ internal static class CompleteVerb
                 "PARTICIPANT" => await ParticipantsAsync(resolver, context, stop.Token),
                 "WHERE" or "RUN" or "OLD" or "NEW" => await RunsAsync(resolver, stop.Token),
                 "RESTORE_ID" => await RestoresAsync(resolver, stop.Token),
+                "ENDPOINT" => await EndpointsAsync(resolver, stop.Token),
                 _ => [],
             };
         }
@@ -99,6 +100,14 @@ internal static class CompleteVerb
             "GetRestoreRuns", new JsonObject { ["limit"] = MaxRuns }.ToJsonString(), WireJson.Default.GetRestoreRunsReply,
             cancellation);
         return reply.Rows.Where(r => r.PreRestorePath.Length > 0).Select(r => r.RestoreId).Prepend("latest");
+    }
+
+    private static async Task<IEnumerable<string>> EndpointsAsync(DaemonResolver resolver, CancellationToken cancellation)
+    {
+        using DaemonClient daemon = await resolver.ConnectAsync(cancellation);
+        GetBackupConfigReply reply = await daemon.RequestAsync(
+            "GetBackupConfig", "{}", WireJson.Default.GetBackupConfigReply, cancellation);
+        return reply.Rows.Select(r => r.Name);
     }
 
     /// <summary>Where in the tree of commands the next word stands.</summary>

@@ -6,7 +6,7 @@ namespace Backupd.Cli.Verbs;
 internal static class CompletionVerb
 {
     private const string Description = """
-        Print a script that makes a shell complete verbs, options, their values, participants and run ids.
+        Print a script that makes a shell complete verbs, options, their values, participants, endpoints and run ids.
 
         Examples:
           backupd completion bash > /etc/bash_completion.d/backupd

@@ -18,4 +18,7 @@ namespace Backupd.Protocol.Contracts;
 [JsonSerializable(typeof(PruneBackupRunsReply))]
 [JsonSerializable(typeof(RestoreObject))]
 [JsonSerializable(typeof(GetRestoreRunsReply))]
+[JsonSerializable(typeof(EndpointObject))]
+[JsonSerializable(typeof(GetBackupConfigReply))]
+[JsonSerializable(typeof(DeleteBackupConfigReply))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -194,7 +194,9 @@ internal sealed partial class ClientSession
         WireCommand.GetBackupProgress or WireCommand.StopBackupServer or WireCommand.GetBackupRuns or WireCommand.GetBackupRun
             or WireCommand.ValidateBackupRun or WireCommand.DeleteBackupRun or WireCommand.GetBackupParticipants
             or WireCommand.GetServerInfo or WireCommand.PruneBackupRuns or WireCommand.SetMaintenance
-            or WireCommand.GetRestoreRuns or WireCommand.GetRestoreRun => ReplyOrder.Any,
+            or WireCommand.GetRestoreRuns or WireCommand.GetRestoreRun
+            or WireCommand.GetBackupConfig or WireCommand.AddBackupConfig or WireCommand.UpdateBackupConfig
+            or WireCommand.DeleteBackupConfig => ReplyOrder.Any,
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 

@@ -14,6 +14,7 @@ internal sealed class CommandDispatcher
 {
     private readonly BackupSupervisor _supervisor;
     private readonly RestoreCommands _restores;
+    private readonly EndpointCommands _endpoints;
     private readonly ProgressFeed _feed;
     private readonly EventLog _log;
     private readonly string _version;
@@ -28,6 +29,7 @@ internal sealed class CommandDispatcher
     {
         _supervisor = supervisor;
         _restores = new RestoreCommands(supervisor, log);
+        _endpoints = new EndpointCommands(supervisor.Endpoints, log);
         _feed = feed;
         _log = log;
         _version = version;
@@ -64,6 +66,10 @@ internal sealed class CommandDispatcher
                 WireCommand.StartRestoreRun => await _restores.StartAsync(request, who, role),
                 WireCommand.GetRestoreRuns => await Task.Run(() => _restores.List(request)),
                 WireCommand.GetRestoreRun => await Task.Run(() => _restores.Get(request)),
+                WireCommand.GetBackupConfig => await Task.Run(() => _endpoints.List(request)),
+                WireCommand.AddBackupConfig => await Task.Run(() => _endpoints.Add(request, who, role)),
+                WireCommand.UpdateBackupConfig => await Task.Run(() => _endpoints.Update(request, who, role)),
+                WireCommand.DeleteBackupConfig => await Task.Run(() => _endpoints.Delete(request, who)),
                 _ => throw new ArgumentOutOfRangeException(nameof(command)),
             };
         }

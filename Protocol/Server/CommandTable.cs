@@ -58,6 +58,18 @@ public enum WireCommand
 
     /// <summary>One restore.</summary>
     GetRestoreRun,
+
+    /// <summary>Lists endpoints.</summary>
+    GetBackupConfig,
+
+    /// <summary>Adds an endpoint.</summary>
+    AddBackupConfig,
+
+    /// <summary>Changes an endpoint.</summary>
+    UpdateBackupConfig,
+
+    /// <summary>Removes an endpoint.</summary>
+    DeleteBackupConfig,
 }
 
 /// <summary>Names of commands as clients write them, and who may use them.</summary>
@@ -90,6 +102,10 @@ public static class CommandTable
         ["StartRestoreRun"] = WireCommand.StartRestoreRun,
         ["GetRestoreRuns"] = WireCommand.GetRestoreRuns,
         ["GetRestoreRun"] = WireCommand.GetRestoreRun,
+        ["GetBackupConfig"] = WireCommand.GetBackupConfig,
+        ["AddBackupConfig"] = WireCommand.AddBackupConfig,
+        ["UpdateBackupConfig"] = WireCommand.UpdateBackupConfig,
+        ["DeleteBackupConfig"] = WireCommand.DeleteBackupConfig,
     };
 
     private static readonly Dictionary<string, WireCommand>.AlternateLookup<ReadOnlySpan<char>> NamesBySpan =
@@ -111,7 +127,7 @@ public static class CommandTable
     /// answered by one run; so is a validation, of which there is one at a time.</summary>
     internal static bool HasLongReply(WireCommand command) => command is WireCommand.GetBackupRuns or WireCommand.GetBackupRun
         or WireCommand.GetBackupParticipants or WireCommand.PruneBackupRuns or WireCommand.GetRestoreRuns
-        or WireCommand.GetRestoreRun;
+        or WireCommand.GetRestoreRun or WireCommand.GetBackupConfig;
 
     /// <summary>The name or alias that these bytes spell, without making a string; null when there is none.</summary>
     internal static string? NameOf(ReadOnlySpan<byte> ascii)

@@ -30,6 +30,9 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>There is no such restore.</summary>
     public static readonly ErrorSymbol RestoreNotFound = new("RESTORE_RUN_NOT_FOUND", 404);
 
+    /// <summary>There is no such endpoint.</summary>
+    public static readonly ErrorSymbol EndpointNotFound = new("RET_NOT_FOUND", 404);
+
     /// <summary>An operation is active.</summary>
     public static readonly ErrorSymbol RunActive = new("BACKUP_RUN_ACTIVE", 409);
 
@@ -50,6 +53,12 @@ public sealed record ErrorSymbol(string Name, int Status)
 
     /// <summary>The present state could not be captured, so nothing was restored.</summary>
     public static readonly ErrorSymbol SafetyFailed = new("SAFETY_SNAPSHOT_FAILED", 409);
+
+    /// <summary>There is an endpoint of that name already.</summary>
+    public static readonly ErrorSymbol EndpointExists = new("RET_CFG_DUPLICATE", 409);
+
+    /// <summary>An endpoint's password must be given again.</summary>
+    public static readonly ErrorSymbol PasswordRequired = new("PASSWORD_REQUIRED", 409);
 
     /// <summary>A line is longer than allowed; the connection is closed.</summary>
     public static readonly ErrorSymbol MessageTooLarge = new("MESSAGE_TOO_LARGE", 413);
@@ -75,9 +84,9 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>All of them, as docs/protocol.md lists them.</summary>
     public static IReadOnlyList<ErrorSymbol> All { get; } =
     [
-        InvalidData, InvalidJson, Unauthorized, Permissions, InvalidMethod, RunNotFound, RestoreNotFound, RunActive,
-        NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed, MessageTooLarge, TooFrequent,
-        Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
+        InvalidData, InvalidJson, Unauthorized, Permissions, InvalidMethod, RunNotFound, RestoreNotFound, EndpointNotFound,
+        RunActive, NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed, EndpointExists,
+        PasswordRequired, MessageTooLarge, TooFrequent, Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
     ];
 
     /// <summary>What a refusal of the engine is called on the wire.</summary>
@@ -85,6 +94,9 @@ public sealed record ErrorSymbol(string Name, int Status)
     {
         BackupFault.RunNotFound => RunNotFound,
         BackupFault.RestoreNotFound => RestoreNotFound,
+        BackupFault.EndpointNotFound => EndpointNotFound,
+        BackupFault.EndpointExists => EndpointExists,
+        BackupFault.PasswordRequired => PasswordRequired,
         BackupFault.MaintenanceRequired => MaintenanceRequired,
         BackupFault.SafetyRunFailed => SafetyFailed,
         BackupFault.StoreBusy => RunActive,

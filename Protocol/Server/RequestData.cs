@@ -60,6 +60,9 @@ internal readonly ref struct RequestData
         return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(member, "a string");
     }
 
+    /// <summary>A string that must be there.</summary>
+    internal string RequiredText(string member, string what) => Text(member) ?? throw Missing(member, what);
+
     /// <summary>True or false; false when missing.</summary>
     internal bool Flag(string member)
     {
@@ -77,16 +80,32 @@ internal readonly ref struct RequestData
     internal bool RequiredFlag(string member) => Has(member) ? Flag(member) : throw Missing(member, "true or false");
 
     /// <summary>A whole number from 1 to a bound; the bound when missing.</summary>
-    internal int Count(string member, int bound)
+    internal int Count(string member, int bound) => (int)(Whole(member, 1, bound) ?? bound);
+
+    /// <summary>A whole number between two bounds, which belong to it; null when missing.</summary>
+    internal long? Whole(string member, long least, long most)
     {
         if (!Has(member))
         {
-            return bound;
+            return null;
         }
         JsonElement value = _data.GetProperty(member);
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int count) && count >= 1 && count <= bound
-            ? count
-            : throw Wrong(member, $"a whole number from 1 to {bound}");
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && number >= least && number <= most
+            ? number
+            : throw Wrong(member, $"a whole number from {least} to {most}");
+    }
+
+    /// <summary>0 or 1, as false or true; null when missing.</summary>
+    internal bool? Bit(string member)
+    {
+        if (!Has(member))
+        {
+            return null;
+        }
+        JsonElement value = _data.GetProperty(member);
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && number is (0 or 1)
+            ? number == 1
+            : throw Wrong(member, "0 or 1");
     }
 
     /// <summary>Whether a member is there at all, whatever its value.</summary>

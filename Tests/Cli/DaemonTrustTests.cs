@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using Backupd.Backup.Remote;
 using Backupd.Cli.Client;
 using Backupd.Tests.Support;
 
@@ -38,10 +39,10 @@ public sealed class DaemonTrustTests
     {
         string plain = new string('a', 62) + "0f";
         string colons = string.Join(':', plain.ToUpperInvariant().Chunk(2).Select(c => new string(c)));
-        Assert.AreEqual(plain, DaemonTrust.TryNormalise(plain));
-        Assert.AreEqual(plain, DaemonTrust.TryNormalise($" SHA256:{colons}\n"));
-        Assert.IsNull(DaemonTrust.TryNormalise(plain[1..]));
-        Assert.IsNull(DaemonTrust.TryNormalise(new string('g', 64)));
+        Assert.AreEqual(plain, CertificateFingerprint.TryNormalise(plain));
+        Assert.AreEqual(plain, CertificateFingerprint.TryNormalise($" SHA256:{colons}\n"));
+        Assert.IsNull(CertificateFingerprint.TryNormalise(plain[1..]));
+        Assert.IsNull(CertificateFingerprint.TryNormalise(new string('g', 64)));
     }
 
     [TestMethod]

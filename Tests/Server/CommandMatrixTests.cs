@@ -30,6 +30,9 @@ public sealed class CommandMatrixTests
         ["SetMaintenance"] = "INVALID_DATA",
         ["StartRestoreRun"] = "INVALID_DATA",
         ["GetRestoreRun"] = "INVALID_DATA",
+        ["AddBackupConfig"] = "INVALID_DATA",
+        ["UpdateBackupConfig"] = "INVALID_DATA",
+        ["DeleteBackupConfig"] = "INVALID_DATA",
         // Without rules in the configuration nothing is pruned.
         ["PruneBackupRuns"] = "INVALID_DATA",
     };

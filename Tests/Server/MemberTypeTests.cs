@@ -34,6 +34,25 @@ public sealed class MemberTypeTests
     private static readonly string[] NoCount =
         ["null", "true", "\"5\"", "0", "-1", "1.5", "1001", "2147483648", "99999999999999999999", "1e400", "[]", "{}", "[5]"];
 
+    private static readonly string[] NoBit = ["null", "true", "\"1\"", "2", "-1", "0.5", "1e400", "99999999999999999999", "[]", "[1]", "{}"];
+
+    private static readonly string[] NoName =
+        [.. NoText, "\"\"", "\"a b\"", "\"a/b\"", "\".\"", "\"..\"", "\"\\u00e4\"", "\"a\\u0000\"", $"\"{new string('x', 65)}\""];
+
+    private static readonly string[] NoHost =
+    [
+        .. NoText, "\"/mnt\"", "\"file://mnt\"", "\"file:///\"", "\"file:///a/../b\"", "\"s3+https://h/b\"", "\"h:0\"", "\"h:65536\"", "\"::1\"",
+        "\"[::1\"", "\"a b:1\"", "\"h\\n\"", "\"file:///a\\u0000\"",
+    ];
+
+    private static readonly string[] NoPin = [.. NoText, "\"x\"", $"\"{new string('a', 63)}\"", $"\"{new string('g', 64)}\""];
+
+    // Besides what is no whole number those beyond the bounds.
+    private static string[] NoWhole(params string[] beyond) =>
+        ["null", "true", "\"5\"", "-1", "1.5", "99999999999999999999", "1e400", "[]", "{}", "[5]", .. beyond];
+
+    private static readonly string[] Changes = ["AddBackupConfig", "UpdateBackupConfig"];
+
     private static readonly (string[] Commands, string Before, string Member, string[] Wrong)[] Members =
     [
         (["GetBackupRun", "ValidateBackupRun", "DeleteBackupRun", "DeleteBackup"], "", "run_id", NoRunId),
@@ -61,6 +80,21 @@ public sealed class MemberTypeTests
         (["GetRestoreRuns"], "\"participants\":true,", "limit", ["101", "1000"]),
         (["GetRestoreRun"], "", "restore_id", NoRunId),
         (["Subscribe", "Unsubscribe"], "", "chanels", NoChanels),
+        (Changes, "", "name", NoName),
+        (["DeleteBackupConfig"], "", "name", NoText),
+        (Changes, "\"name\":\"a\",", "host", NoHost),
+        (Changes, "\"name\":\"a\",", "login", [.. NoText, "\"a\\tb\"", $"\"{new string('x', 65)}\""]),
+        (Changes, "\"name\":\"a\",", "password", [.. NoText, "\"a\\nb\"", $"\"{new string('x', 1025)}\""]),
+        (Changes, "\"name\":\"a\",", "enable", NoBit),
+        (Changes, "\"name\":\"a\",", "mode", NoBit),
+        (Changes, "\"name\":\"a\",", "timeinterval", NoWhole("31536001")),
+        (Changes, "\"name\":\"a\",", "timeout", NoWhole("0", "86401")),
+        (Changes, "\"name\":\"a\",", "retry_attempts", NoWhole("0", "101")),
+        (Changes, "\"name\":\"a\",", "retry_delay", NoWhole("86401")),
+        (Changes, "\"name\":\"a\",", "tls_fingerprint", NoPin),
+        (Changes, "\"name\":\"a\",", "bandwidth", NoWhole("1099511627777")),
+        // One without a host.
+        (["AddBackupConfig"], "\"name\":\"a\",", "enable", ["1"]),
     ];
 
     [TestMethod]
@@ -87,6 +121,7 @@ public sealed class MemberTypeTests
         }
         Assert.IsGreaterThan(150, tried);
         Assert.IsEmpty(JsonDocument.Parse(await client.CallAsync("GetBackupRuns")).RootElement.GetProperty("rows").EnumerateArray());
+        Assert.IsEmpty(JsonDocument.Parse(await client.CallAsync("GetBackupConfig")).RootElement.GetProperty("rows").EnumerateArray());
     }
 
     [TestMethod]
@@ -98,6 +133,9 @@ public sealed class MemberTypeTests
     [DataRow("SetMaintenance", "enable")]
     [DataRow("StartRestoreRun", "run_id")]
     [DataRow("GetRestoreRun", "restore_id")]
+    [DataRow("AddBackupConfig", "name")]
+    [DataRow("UpdateBackupConfig", "name")]
+    [DataRow("DeleteBackupConfig", "name")]
     public async Task Where_a_command_needs_data_the_error_says_which(string command, string member)
     {
         await using TestServer server = new();
@@ -119,6 +157,7 @@ public sealed class MemberTypeTests
     [DataRow("GetBackupRuns", "rows")]
     [DataRow("GetRestoreRuns", "rows")]
     [DataRow("GetBackupParticipants", "rows")]
+    [DataRow("GetBackupConfig", "rows")]
     [DataRow("GetServerInfo", "version")]
     [DataRow("StopBackupServer", "error")]
     public async Task Where_a_command_needs_nothing_any_data_will_do(string command, string first)
@@ -142,6 +181,7 @@ public sealed class MemberTypeTests
         string[] bare =
         [
             "GetBackupProgress", "SubscribeAll", "UnsubscribeAll", "StopBackupServer", "GetBackupParticipants", "GetServerInfo", "Ping",
+            "GetBackupConfig",
         ];
         CollectionAssert.AreEquivalent(
             CommandTable.AllNames.Except(bare).ToArray(), Members.SelectMany(m => m.Commands).Distinct().ToArray());
