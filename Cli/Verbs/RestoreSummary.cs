@@ -162,10 +162,14 @@ internal sealed class RestoreSummary
         }
         if (DaemonStore.Length > 0 && _restore.Participants.Any(IsWalledOff))
         {
-            // The unit of backupd service lets the daemon write its store alone.
+            // The unit of backupd service names what the daemon may write, and systemd passes over what is missing then.
             output.WriteLine(
-                "  The daemon's service may not write there. By this process, which may: "
-                + $"backupd restore {(_request.IsUndo ? "--undo " : "")}{DaemonStore}/{_restore.SourceRunId}");
+                "  The daemon's service may not write there: its unit does not name that place, "
+                + "or it was missing when the daemon started.");
+            output.WriteLine("  See to that: sudo backupd service install && sudo systemctl restart backupd");
+            output.WriteLine(
+                "  Or without the daemon: "
+                + $"sudo backupd restore {(_request.IsUndo ? "--undo " : "")}{DaemonStore}/{_restore.SourceRunId}");
         }
         if (_restore.PreRestorePath.Length > 0 && !error.Contains(Undo, StringComparison.Ordinal))
         {

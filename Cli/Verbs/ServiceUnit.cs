@@ -6,12 +6,15 @@ using Backupd.Cli.Configuration;
 namespace Backupd.Cli.Verbs;
 
 /// <summary>The systemd unit of the daemon, made for a configuration (systemd.service(5), systemd.exec(5)).</summary>
-/// <remarks>The daemon is root because it reads everything; the unit takes from it all that reading does not need. Programs
-/// that the configuration names run inside the same walls, which are lower when there are any.</remarks>
+/// <remarks>The daemon is root because it reads everything; the unit takes from it all that neither reading nor restoring in
+/// place needs. Programs that the configuration names run inside the same walls, which are lower when there are any.</remarks>
 internal sealed class ServiceUnit
 {
     /// <summary>The first line of every unit that backupd writes; a file without it is somebody else's.</summary>
     internal const string Marker = "# Written by backupd service install. To change it: systemctl edit backupd";
+
+    // What the programs of the configuration most often write to.
+    private static readonly string[] Temporary = ["/tmp", "/var/tmp"];
 
     private static readonly TimeSpan StopReserve = TimeSpan.FromSeconds(10);
 
@@ -49,8 +52,19 @@ internal sealed class ServiceUnit
 
     private bool RunsAsOthers => _configuration.Participants.Any(p => p is CommandParticipant { User.Length: > 0 });
 
-    private string[] Databases =>
-        [.. _configuration.Participants.OfType<SqliteParticipant>().Select(p => Path.GetDirectoryName(p.Path)!).Distinct()];
+    /// <summary>Where a restore in place writes: each directory once, and none that is below another.</summary>
+    private string[] Restored
+    {
+        get
+        {
+            string[] wanted = [.. _configuration.Participants.Select(Target).Where(d => d.Length > 0).Distinct()];
+            string[] writable = [.. WrittenDirectories, _places.State, RuntimeDirectory, .. RunsPrograms ? Temporary : []];
+            return [.. wanted.Where(
+                d => d != "/" && !writable.Any(w => IsBelow(d, w)) && !wanted.Any(w => w != d && w != "/" && IsBelow(d, w)))];
+        }
+    }
+
+    private bool HasRoot => _configuration.Participants.Any(p => Target(p) == "/");
 
     /// <summary>The file's content.</summary>
     internal string Text()
@@ -105,18 +119,32 @@ internal sealed class ServiceUnit
         {
             unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={Word(directory)}\n");
         }
-        if (Databases.Length > 0)
+        AppendRestored(unit);
+        if (RunsPrograms)
         {
-            unit.Append("# SQLite coordinates its readers through a file beside a database with a write-ahead log.\n");
-            foreach (string directory in Databases)
+            unit.Append("# For the programs that the configuration names. What else they write to: systemctl edit backupd\n");
+            unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={string.Join(' ', Temporary)}\n");
+        }
+    }
+
+    private void AppendRestored(StringBuilder unit)
+    {
+        if (Restored.Length > 0)
+        {
+            unit.Append("""
+                # What is backed up, so that it can be restored in place; SQLite writes beside a database to read it, too.
+                # What is missing when the daemon starts stays read-only. To refuse a place: systemctl edit backupd, and
+                # below [Service] ReadOnlyPaths=PLACE. Then only sudo backupd restore STORE/RUN restores it in place.
+
+                """);
+            foreach (string directory in Restored)
             {
                 unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={Word("-" + directory)}\n");
             }
         }
-        if (RunsPrograms)
+        if (HasRoot)
         {
-            unit.Append("# For the programs that the configuration names. What else they write to: systemctl edit backupd\n");
-            unit.Append("ReadWritePaths=/tmp /var/tmp\n");
+            unit.Append("# Not /, which would leave no wall: sudo backupd restore STORE/RUN restores it in place.\n");
         }
     }
 
@@ -148,6 +176,18 @@ internal sealed class ServiceUnit
 
             """);
     }
+
+    // A file is replaced by way of a new one beside it, and SQLite has a file beside each database.
+    private static string Target(ParticipantDefinition participant) => participant switch
+    {
+        DirectoryParticipant directory => WithoutSlash(directory.Root),
+        FileParticipant file => WithoutSlash(Path.GetDirectoryName(file.Path)!),
+        SqliteParticipant database => WithoutSlash(Path.GetDirectoryName(database.Path)!),
+        CommandParticipant => "",
+        _ => throw new ArgumentException($"unknown kind {participant.Kind}", nameof(participant)),
+    };
+
+    private static string WithoutSlash(string path) => path.Length > 1 ? path.TrimEnd('/') : path;
 
     private static bool IsBelow(string path, string directory) =>
         path == directory || path.StartsWith(directory.TrimEnd('/') + "/", StringComparison.Ordinal);

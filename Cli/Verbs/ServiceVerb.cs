@@ -17,9 +17,10 @@ internal static class ServiceVerb
     private const string InstallDescription = """
         Write the systemd unit, enable it and start it.
 
-        The unit lets the daemon read everything and write its store and state alone; it is made for the configuration, so
-        install again when store, socket or participants with programs have changed. A unit of that name that somebody else
-        wrote is left alone. Where systemd does not run nothing is written, and the exit code is 1.
+        The unit lets the daemon read everything and write its store, its state and what it backs up, for restores in place.
+        It is made for the configuration, so install again when store, socket or participants have changed. A daemon that runs
+        is not restarted. A unit of that name that somebody else wrote is left alone. Where systemd does not run nothing is
+        written, and the exit code is 1.
 
         Example:
           sudo backupd service install
@@ -68,12 +69,19 @@ internal static class ServiceVerb
                     directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
                 await context.Error.WriteLineAsync($"made: {directory}");
             }
+            // A running daemon keeps the walls that it was started in; restarting it would end its run.
+            bool isAnother = systemd.Unit is string old && old != unit.Text();
             systemd.Write(unit.Text());
             await context.Error.WriteLineAsync($"written: {systemd.UnitPath}");
             await systemd.ControlAsync(context.Error, cancellation, "daemon-reload");
             await systemd.ControlAsync(context.Error, cancellation, "enable", "--now", Systemd.UnitName);
             await context.Error.WriteLineAsync(
                 "backupd runs and starts with the system; see it with: backupd status, journalctl -u backupd");
+            if (isAnother)
+            {
+                await context.Error.WriteLineAsync(
+                    "the unit has changed; a daemon that ran before has the old one until: systemctl restart backupd");
+            }
             return (int)ExitCode.Ok;
         });
         return command;

@@ -25,7 +25,8 @@ public sealed class ServiceVerbTests
         }
         Assert.Contains($" serve --config {directory["plain.json"]}\n", plain);
         Assert.Contains("CAP_DAC_READ_SEARCH", plain);
-        Assert.DoesNotContain("ReadWritePaths", plain, "systemd makes the state directory writable by itself");
+        Assert.AreEqual("-/etc", Writable(plain), "systemd makes the state directory writable by itself");
+        Assert.DoesNotContain("ProtectHome", plain);
 
         directory.Write("odd name.json", """
             { "store": "/mnt/my 100%/backups", "listen": { "tcp": "127.0.0.1:620", "group": "users", "socket": "/srv/s/backupd.sock" }, "grace": "2m",
@@ -47,6 +48,28 @@ public sealed class ServiceVerbTests
     }
 
     [TestMethod]
+    [DataRow("directory", "/srv/b /srv/b/c/ /srv/bc", "-/srv/b -/srv/bc", "each once, none below another")]
+    [DataRow("file", "/home/me/f /home/me/g", "-/home/me", "a file is replaced by one beside it")]
+    [DataRow("sqlite", "/srv/x/a.db", "-/srv/x", "as is a database")]
+    [DataRow("directory", "/mnt/s/b /var/lib/backupd/x", "", "writable already")]
+    [DataRow("directory", "/mnt", "-/mnt", "above the store")]
+    [DataRow("directory", "/ /etc", "-/etc", "without a wall there would be none")]
+    [DataRow("file", "/swap", "", "what is beside it is all")]
+    [DataRow("directory", "/srv/5%", "-/srv/5%%", "literally")]
+    public async Task What_can_be_restored_in_place_is_writable(string kind, string paths, string writable, string why)
+    {
+        using TempDirectory directory = new();
+        string participants = string.Join(", ", paths.Split(' ').Select((p, i) => $$"""
+            "p{{i}}": { "{{kind}}": "{{p}}" }
+            """));
+        directory.Write("c.json", $$"""{ "store": "/mnt/s", "participants": { {{participants}} } }""");
+        string unit = await Print(directory, "c.json");
+        Assert.AreEqual($"/mnt/s {writable}".TrimEnd(), Writable(unit), why);
+        Assert.AreEqual(paths is "/swap" or "/ /etc", unit.Contains("\n# Not /, ", StringComparison.Ordinal));
+        Assert.AreEqual(writable.Length > 0, unit.Contains("ReadOnlyPaths=PLACE", StringComparison.Ordinal));
+    }
+
+    [TestMethod]
     public async Task Install_writes_enables_and_starts_and_uninstall_leaves_backups_and_configuration()
     {
         using TempDirectory directory = new();
@@ -63,7 +86,14 @@ public sealed class ServiceVerbTests
         Assert.AreEqual(
             "daemon-reload\nenable --now backupd.service\n", await File.ReadAllTextAsync(directory["calls"], CancellationToken.None));
         Assert.Contains($"written: {unit}\n", said);
-        Assert.AreEqual(0, (await CommandLineTests.Run(directory, "service", "install", "--root", root, "--config", config)).Code);
+        string[] install = ["service", "install", "--root", root, "--config", config];
+        (code, _, said) = await CommandLineTests.Run(directory, install);
+        Assert.AreEqual(0, code, said);
+        Assert.DoesNotContain("systemctl restart", said, "the unit is what it was");
+        await File.AppendAllTextAsync(unit, "# of an older version\n", CancellationToken.None);
+        (code, _, said) = await CommandLineTests.Run(directory, install);
+        Assert.AreEqual(0, code, said);
+        Assert.EndsWith("a daemon that ran before has the old one until: systemctl restart backupd\n", said);
 
         File.Delete(directory["calls"]);
         (code, _, said) = await CommandLineTests.Run(directory, "service", "uninstall", "--root", root);
@@ -102,6 +132,9 @@ public sealed class ServiceVerbTests
         Assert.Contains("systemd does not run here, so nothing was changed", said);
         Assert.IsFalse(File.Exists(unit));
     }
+
+    private static string Writable(string unit) =>
+        string.Join(' ', unit.Split('\n').Where(l => l.StartsWith("ReadWritePaths=", StringComparison.Ordinal)).Select(l => l["ReadWritePaths=".Length..]));
 
     private static async Task<string> Print(TempDirectory directory, string config)
     {

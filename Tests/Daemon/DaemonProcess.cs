@@ -14,8 +14,13 @@ internal sealed class DaemonProcess : IDisposable
     private readonly Task _reading;
 
     public DaemonProcess(string config, string[] options, params (string, string)[] environment)
+        : this(Shell.Start(Program, ["serve", "--config", config, .. options], environment))
     {
-        _process = Shell.Start(Program, ["serve", "--config", config, .. options], environment);
+    }
+
+    private DaemonProcess(Process process)
+    {
+        _process = process;
         _reading = ReadAsync();
     }
 
@@ -40,6 +45,14 @@ internal sealed class DaemonProcess : IDisposable
     public static async Task<DaemonProcess> ReadyAsync(string config, params string[] options)
     {
         DaemonProcess daemon = new(config, options);
+        await daemon.SaysAsync("ready on");
+        return daemon;
+    }
+
+    /// <summary>A daemon that a program becomes (exec) after it has prepared what is to be around it.</summary>
+    public static async Task<DaemonProcess> ReadyBehindAsync(string config, string program, params string[] arguments)
+    {
+        DaemonProcess daemon = new(Shell.Start(program, [.. arguments, Program, "serve", "--config", config]));
         await daemon.SaysAsync("ready on");
         return daemon;
     }
