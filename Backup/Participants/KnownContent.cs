@@ -48,8 +48,7 @@ internal sealed class KnownContent
         return true;
     }
 
-    /// <summary>Whether a segment's chunk is in the store with the size that its listing recorded, and is not one that is
-    /// hardly used any more.</summary>
+    /// <summary>Whether a segment's chunk is in the store, and is not one that is hardly used any more.</summary>
     internal bool IsUsable(Segment segment)
     {
         Segment key = new(segment.Chunk, 0, 0, segment.StoredSize);

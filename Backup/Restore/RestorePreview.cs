@@ -19,7 +19,7 @@ public enum RestoreAction
     /// set.</summary>
     Same,
 
-    /// <summary>It would be left out: chunks of it are missing or have the wrong size.</summary>
+    /// <summary>It would be left out: chunks of it are missing, or have another size and not their content.</summary>
     LeaveOut,
 
     /// <summary>It would be left out: it is a device node, and those were not asked for.</summary>
@@ -92,6 +92,7 @@ public sealed class RestorePreview
         RestoreTally tally = new();
         using SafeFileHandle? target = OpenTarget(request.TargetDirectory);
         using ContentReader content = new(_store);
+        using ChunkPresence chunks = new(_store);
         long[] counts = new long[Enum.GetValues<RestoreAction>().Length];
         long bytes = 0;
         foreach (PlannedTree tree in plan.Trees)
@@ -100,7 +101,7 @@ public sealed class RestorePreview
             using TreePreview preview = new(
                 target is null ? null : Posix.Number(target), tree.Target, request.Overwrite,
                 request.PreserveSpecial, new ExistingEntries(content, metadata: null, tally, cancellation),
-                new ChunkPresence(_store), tally);
+                chunks, tally);
             foreach (RestoreStep step in preview.Steps(tree.Entries(listing)))
             {
                 cancellation.ThrowIfCancellationRequested();

@@ -1,3 +1,4 @@
+using Backupd.Backup.Remote;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
@@ -53,6 +54,8 @@ public sealed partial class BackupSupervisor
         try
         {
             Store.MakeDirectories();
+            // First: without it a run that stays after all counts by the time of its directory.
+            new ArrivalTimes(Store).Forget(id);
             trash = leftovers.MoveToTrash(path);
         }
         catch (IOException e)

@@ -107,12 +107,18 @@ public static class RetentionRules
     /// <param name="zone">Where days begin and end.</param>
     /// <param name="ended">The run that has just ended; null for none. It counts as the last completed one, too.</param>
     /// <param name="restored">Runs of which a restore can still be undone; null for none.</param>
+    /// <param name="arrivals">When each of the runs arrived, for a store that others fill: order and age are counted by it
+    /// then, whatever a run says of itself. Runs of the same second are ordered by id, which lets one take the place of
+    /// another only as if it had come a moment later. Null where the runs are believed.</param>
     /// <returns>A verdict for each run, newest first.</returns>
     public static ImmutableArray<RunVerdict> Judge(
         IEnumerable<BackupRun> runs, IReadOnlySet<RunId> pinned, RetentionPolicy policy, TimeZoneInfo zone,
-        RunId? ended = null, IReadOnlySet<RunId>? restored = null)
+        RunId? ended = null, IReadOnlySet<RunId>? restored = null, IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals = null)
     {
-        BackupRun[] newestFirst = [.. runs.OrderByDescending(r => r.Id)];
+        BackupRun[] newestFirst =
+        [
+            .. runs.OrderByDescending(r => arrivals is null ? 0 : Moment(r, arrivals)).ThenByDescending(r => r.Id),
+        ];
         SortedDictionary<(RunId, KeepRule), List<string>> reasons = [];
         void Keep(BackupRun run, KeepRule rule, params ReadOnlySpan<string> participants)
         {
@@ -141,7 +147,7 @@ public static class RetentionRules
         {
             foreach (List<BackupRun> series in Series(newestFirst, name))
             {
-                foreach ((BackupRun run, KeepRule rule) in Wanted(series, policy, zone))
+                foreach ((BackupRun run, KeepRule rule) in Wanted(series, policy, zone, arrivals))
                 {
                     Keep(run, rule, name);
                 }
@@ -177,7 +183,8 @@ public static class RetentionRules
     }
 
     private static IEnumerable<(BackupRun Run, KeepRule Rule)> Wanted(
-        List<BackupRun> newestFirst, RetentionPolicy policy, TimeZoneInfo zone)
+        List<BackupRun> newestFirst, RetentionPolicy policy, TimeZoneInfo zone,
+        IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals)
     {
         (KeepRule Rule, int Count, Func<DateTimeOffset, (long, long)> Period)[] periods =
         [
@@ -201,11 +208,12 @@ public static class RetentionRules
             {
                 yield return (run, KeepRule.Last);
             }
-            if (Started(newestFirst[0]) - Started(run) < policy.Within.TotalSeconds)
+            long moment = Moment(run, arrivals);
+            if (Moment(newestFirst[0], arrivals) - moment < policy.Within.TotalSeconds)
             {
                 yield return (run, KeepRule.Within);
             }
-            DateTimeOffset local = TimeZoneInfo.ConvertTime(DateTimeOffset.FromUnixTimeSeconds(Started(run)), zone);
+            DateTimeOffset local = TimeZoneInfo.ConvertTime(DateTimeOffset.FromUnixTimeSeconds(moment), zone);
             for (int p = 0; p < periods.Length; p++)
             {
                 (long, long) period = periods[p].Period(local);
@@ -218,5 +226,6 @@ public static class RetentionRules
         }
     }
 
-    private static long Started(BackupRun run) => Math.Clamp(run.StartedAtUnix, 0, LastUnix);
+    private static long Moment(BackupRun run, IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals) =>
+        Math.Clamp(arrivals is null ? run.StartedAtUnix : arrivals[run.Id].ToUnixTimeSeconds(), 0, LastUnix);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
 
@@ -13,6 +14,10 @@ public sealed record PruneRequest
     /// <summary>The run that has just ended, which stays whatever the policy says: to a clock that was once set wrong it may
     /// look like the oldest. Null for none.</summary>
     public RunId? Ended { get; init; }
+
+    /// <summary>For a store that others fill: when its runs arrived, by which their order and ages are counted. A run without
+    /// a record counts by the time of its directory. Null where runs are believed what they say.</summary>
+    public ArrivalTimes? Arrivals { get; init; }
 
     /// <summary>Only say what would happen.</summary>
     public bool IsDryRun { get; init; }
@@ -76,17 +81,20 @@ internal sealed class RunPruner
             _leftovers.MoveInterrupted();
         }
         ImmutableArray<Holder> holders = FindHolders();
+        Holder[] finished = [.. holders.Where(h => h.IsIn(_store.CompletedDirectory))];
         ImmutableArray<RunVerdict> verdicts = RetentionRules.Judge(
-            holders.Where(h => h.IsIn(_store.CompletedDirectory)).Select(h => h.Run),
-            new RunPins(_store).All(), request.Policy, _time.LocalTimeZone, request.Ended,
-            new RestoreCatalog(_store).Undoable());
-        HashSet<string> going =
+            finished.Select(h => h.Run), new RunPins(_store).All(), request.Policy, _time.LocalTimeZone, request.Ended,
+            new RestoreCatalog(_store).Undoable(), ArrivalsOf(finished, request.Arrivals));
+        // Oldest first: should it be stopped in between, what is left is what an earlier prune would have left.
+        string[] going =
         [
-            .. verdicts.Where(v => !v.IsKept).Select(v => Path.Combine(_store.CompletedDirectory, v.Run.Id.ToString())),
-            .. _leftovers.OldFailures().Select(id => Path.Combine(_store.FailedDirectory, id.ToString())),
+            .. verdicts.Reverse().Where(v => !v.IsKept)
+                .Select(v => Path.Combine(_store.CompletedDirectory, v.Run.Id.ToString())),
+            .. _leftovers.OldFailures().Order().Select(id => Path.Combine(_store.FailedDirectory, id.ToString())),
         ];
         GarbageCollector collector = new(_store, _cancellation);
-        Mark(collector, [.. holders.Where(h => !going.Contains(h.Path))]);
+        HashSet<string> gone = [.. going];
+        Mark(collector, [.. holders.Where(h => !gone.Contains(h.Path))]);
         ChunkTrash trash = new(_store, _time);
         bool all = request.EmptyTrashNow || trash.IsSpaceShort();
         if (request.IsDryRun)
@@ -96,14 +104,29 @@ internal sealed class RunPruner
             return new PruneOutcome(verdicts, unused, all ? due + unused : due, all);
         }
         MoveToTrash(going);
+        new ArrivalTimes(_store).ForgetAllBut(verdicts.Where(v => v.IsKept).Select(v => v.Run.Id).ToHashSet());
         ChunkTally swept = collector.Sweep(trash.DirectoryOfNow(), AdvanceSweep);
         return new PruneOutcome(verdicts, swept, _leftovers.EmptyTrash(all, _cancellation), all);
     }
 
-    // Oldest first: should it be stopped in between, what is left is what an earlier prune would have left.
-    private void MoveToTrash(HashSet<string> runs)
+    private static Dictionary<RunId, DateTimeOffset>? ArrivalsOf(Holder[] runs, ArrivalTimes? recorded)
     {
-        foreach (string path in runs.Order(StringComparer.Ordinal))
+        if (recorded is null)
+        {
+            return null;
+        }
+        IReadOnlyDictionary<RunId, DateTimeOffset> known = recorded.Read();
+        return runs.ToDictionary(
+            r => r.Run.Id,
+            r => known.TryGetValue(r.Run.Id, out DateTimeOffset time)
+                ? time
+                // Made here and never written since: the clock of this machine, and not the sender's.
+                : new DateTimeOffset(Directory.GetLastWriteTimeUtc(r.Path)));
+    }
+
+    private void MoveToTrash(string[] runs)
+    {
+        foreach (string path in runs)
         {
             _cancellation.ThrowIfCancellationRequested();
             _advance(MarkingPercent, 100);

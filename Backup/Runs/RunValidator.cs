@@ -138,7 +138,7 @@ internal sealed partial class RunValidator
     {
         ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
         Dictionary<ChunkId, ChunkUse> uses = CollectChunks(artifact);
-        long total = uses.Values.SumCapped(u => u.StoredSize);
+        long total = uses.Values.SumCapped(u => u.Weight);
         long read = 0;
         void Tell()
         {
@@ -154,7 +154,7 @@ internal sealed partial class RunValidator
         }
         else
         {
-            ReadChunks(uses, damaged, workers, use => Interlocked.Add(ref read, use.StoredSize), Tell);
+            ReadChunks(uses, damaged, workers, use => Interlocked.Add(ref read, use.Weight), Tell);
         }
         if (damaged.First is not null)
         {
@@ -170,7 +170,7 @@ internal sealed partial class RunValidator
 
     private void CheckPresence(Dictionary<ChunkId, ChunkUse> uses, DamagedChunks damaged, Action tell)
     {
-        ChunkPresence chunks = new(_catalog.Store);
+        using ChunkPresence chunks = new(_catalog.Store);
         foreach ((ChunkId id, ChunkUse use) in uses)
         {
             if (chunks.ProblemOf(id, use.StoredSize) is string problem)
@@ -222,23 +222,26 @@ internal sealed partial class RunValidator
                 }
                 int end = (int)(segment.Offset + segment.Length);
                 bool isKnown = uses.TryGetValue(segment.Chunk, out ChunkUse use);
-                if (isKnown && use.StoredSize != segment.StoredSize)
+                // Of two listed sizes each may have been right in its time; then none says what to expect now.
+                long size = !isKnown || use.StoredSize == segment.StoredSize ? segment.StoredSize : 0;
+                if (!isKnown || use.End < end || use.StoredSize != size)
                 {
-                    throw new BackupException(
-                        BackupFault.RunDamaged,
-                        $"{entry.DisplayPath}: chunk {segment.Chunk} is listed with {use.StoredSize} and with "
-                        + $"{segment.StoredSize} bytes");
-                }
-                if (!isKnown || use.End < end)
-                {
-                    uses[segment.Chunk] = new ChunkUse(segment.StoredSize, end, use.FirstPath ?? entry.Path);
+                    uses[segment.Chunk] = new ChunkUse(size, Math.Max(use.End, end), use.FirstPath ?? entry.Path);
                 }
             }
         }
         return uses;
     }
 
-    private readonly record struct ChunkUse(long StoredSize, int End, byte[] FirstPath);
+    /// <summary>What a listing uses of a chunk.</summary>
+    /// <param name="StoredSize">The size that it lists; 0 where it lists several.</param>
+    /// <param name="End">The last content byte that is used, and one.</param>
+    /// <param name="FirstPath">Who uses it.</param>
+    private readonly record struct ChunkUse(long StoredSize, int End, byte[] FirstPath)
+    {
+        /// <summary>Its share of the progress. A listing may say anything, and the sum of it must not overflow.</summary>
+        internal long Weight => Math.Min(StoredSize, ChunkCodec.MaxFileBytes);
+    }
 
     private sealed class DamagedChunks
     {

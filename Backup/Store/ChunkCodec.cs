@@ -11,7 +11,8 @@ internal sealed class ChunkCodec : IDisposable
     /// <summary>Level 1: on two cores a higher one would make the processor the limit, not the disk.</summary>
     internal const int CompressionLevel = 1;
 
-    private static readonly int MaxFileBytes = Zstd.MaxCompressedSize(Chunker.MaxBytes);
+    /// <summary>The largest that the file of a chunk can be.</summary>
+    internal static readonly int MaxFileBytes = Zstd.MaxCompressedSize(Chunker.MaxBytes);
 
     // With room for the whole block that a direct write or read ends with.
     private static readonly int FileBufferBytes = MaxFileBytes + DirectFile.Alignment;
@@ -62,7 +63,8 @@ internal sealed class ChunkCodec : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="id">Its name.</param>
     /// <param name="cold">Drop the file's cached pages first, so that the disk answers.</param>
-    /// <param name="storedSize">The size that a listing recorded; 0 when none is known.</param>
+    /// <param name="storedSize">The size that a listing recorded; 0 when none is known. Another size alone is no damage: the
+    /// same content may have been stored by another version of the compressor.</param>
     /// <param name="content">The content when the result is null.</param>
     /// <returns>Null when all is right, else what is wrong, as a clause: <c>is missing</c>.</returns>
     internal string? TryRead(string path, ChunkId id, bool cold, long storedSize, out ReadOnlySpan<byte> content)
@@ -84,19 +86,19 @@ internal sealed class ChunkCodec : IDisposable
             {
                 return $"is not a chunk: {status.Size} bytes";
             }
-            if (storedSize != 0 && status.Size != storedSize)
-            {
-                return $"has {status.Size} bytes where {storedSize} were expected";
-            }
             if (cold)
             {
                 Posix.DropCache(file);
             }
             _file ??= new NativeBuffer(FileBufferBytes);
             int length = (int)status.Size;
-            return DirectFile.Read(file, _file, length, path) < length
+            string? problem = DirectFile.Read(file, _file, length, path) < length
                 ? "became shorter while it was read"
                 : Decode(_file.Span[..length], id, out content);
+            // Of two things that are wrong, the size says more: a part of the file is missing, or it is another file.
+            return problem is not null && storedSize != 0 && length != storedSize
+                ? $"has {length} bytes where {storedSize} were expected"
+                : problem;
         }
         catch (PosixException e)
         {

@@ -2,17 +2,24 @@ using Backupd.Backup.Native;
 
 namespace Backupd.Backup.Store;
 
-/// <summary>Looks whether chunks are there with the size that a listing recorded. Their contents are not read.</summary>
-internal sealed class ChunkPresence(BackupStore store)
+/// <summary>Looks whether chunks are there with the size that a listing recorded. The content of one that has another size
+/// is read; those of all others are not. Used by one thread.</summary>
+internal sealed class ChunkPresence(BackupStore store) : IDisposable
 {
     // Small files share chunks, so the same one is asked for many times in a row.
     private ChunkId _lastId;
     private long _lastSize;
+    private bool _lastWasRead;
+
+    // Only where a size differs, which is rare, and then it takes 8 MiB.
+    private ChunkCodec? _codec;
 
     /// <summary>Null when the chunk is there, else what is wrong, as a clause: <c>is missing</c>.</summary>
+    /// <param name="id">The chunk.</param>
+    /// <param name="storedSize">The size that a listing recorded; 0 when none can be relied on.</param>
     internal string? ProblemOf(ChunkId id, long storedSize)
     {
-        if (storedSize == _lastSize && id == _lastId)
+        if (id == _lastId && (storedSize == _lastSize || _lastWasRead))
         {
             return null;
         }
@@ -23,12 +30,17 @@ internal sealed class ChunkPresence(BackupStore store)
                 ? "is missing"
                 : $"cannot be looked at: {new PosixException("stat", path, error).Reason}";
         }
-        if (!status.IsRegular || status.Size != storedSize)
+        bool isAsListed = status.IsRegular && status.Size == storedSize && storedSize > 0;
+        if (!isAsListed && (_codec ??= new ChunkCodec()).TryRead(path, id, cold: false, storedSize, out _) is string problem)
         {
-            return $"has {status.Size} bytes where {storedSize} were expected";
+            return problem;
         }
         _lastId = id;
         _lastSize = storedSize;
+        _lastWasRead = !isAsListed;
         return null;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _codec?.Dispose();
 }

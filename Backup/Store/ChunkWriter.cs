@@ -34,6 +34,10 @@ internal sealed class ChunkWriter : IDisposable
     private readonly ConcurrentDictionary<ChunkId, long> _expected = new();
     private readonly ConcurrentDictionary<ChunkId, long> _verified = new();
 
+    // For chunks whose size is not the listed one, which is rare. Guarded by its lock: one is read at a time.
+    private readonly Lock _reading = new();
+    private ChunkCodec? _codec;
+
     /// <param name="store">The store, whose chunks are reused.</param>
     /// <param name="runChunksDirectory">Where new chunks go; must exist.</param>
     internal ChunkWriter(BackupStore store, string runChunksDirectory)
@@ -58,11 +62,22 @@ internal sealed class ChunkWriter : IDisposable
     /// <summary>Forgets what <see cref="Expect"/> was told: a chunk of that name is read before it is reused.</summary>
     internal void Distrust(ChunkId id) => _expected.TryRemove(id, out _);
 
-    /// <summary>Whether the store holds a chunk with the size that a listing recorded.</summary>
+    /// <summary>Whether the store holds a chunk. One that has another size than a listing recorded is read.</summary>
     internal bool IsPresent(ChunkId id, long storedSize)
     {
         long size = SizeOf(_store, id);
-        return (size < 0 ? _trash.TakeBack(id) : size) == storedSize;
+        if (size < 0)
+        {
+            return _trash.TakeBack(id) >= 0;
+        }
+        if (size == storedSize)
+        {
+            return true;
+        }
+        lock (_reading)
+        {
+            return IsWhole(id, size, _codec ??= new ChunkCodec());
+        }
     }
 
     /// <summary>Makes sure that a chunk is in the store or in the run.</summary>
@@ -100,6 +115,7 @@ internal sealed class ChunkWriter : IDisposable
         _store.Dispose();
         _run.Dispose();
         _trash.Dispose();
+        _codec?.Dispose();
     }
 
     private StoredChunk? Find(ChunkId id, ChunkCodec codec)
@@ -115,22 +131,30 @@ internal sealed class ChunkWriter : IDisposable
             size = _trash.TakeBack(id);
             return size > 0 ? new StoredChunk(size, IsNew: false) : null;
         }
-        if ((_expected.TryGetValue(id, out long known) || _verified.TryGetValue(id, out known)) && known == size)
+        // Where no listing vouches for its size, a torn file of the right name must not be believed. A bad one is left to be
+        // replaced when the new copy moves into place.
+        return (_expected.TryGetValue(id, out long known) && known == size) || IsWhole(id, size, codec)
+            ? new StoredChunk(size, IsNew: false)
+            : null;
+    }
+
+    // Reads a chunk of the store, unless that was done before.
+    private bool IsWhole(ChunkId id, long size, ChunkCodec codec)
+    {
+        if (_verified.TryGetValue(id, out long known) && known == size)
         {
-            return new StoredChunk(size, IsNew: false);
+            return true;
         }
-        // No listing vouches for its size: a torn file of the right name must not be believed, so read it once.
-        // A bad one is left to be replaced when the new copy moves into place.
         if (codec.TryRead(BackupStore.ChunkPath(_storePath, id), id, cold: false, 0, out _) is not null)
         {
-            return null;
+            return false;
         }
         if (_verified.Count >= MaxVerified)
         {
             _verified.Clear();
         }
         _verified[id] = size;
-        return new StoredChunk(size, IsNew: false);
+        return true;
     }
 
     private long Write(ChunkId id, (NativeBuffer File, int Length) encoded)

@@ -13,6 +13,7 @@ public sealed record ConfigurationKey(string Section, string Name, string Defaul
         "" => Name,
         ConfigurationKeys.Participant => $"participants.NAME.{Name}",
         ConfigurationKeys.Schedule => $"schedules[].{Name}",
+        ConfigurationKeys.VaultLogin => $"vault.logins.NAME.{Name}",
         _ => $"{Section}.{Name}",
     };
 }
@@ -35,6 +36,15 @@ public static class ConfigurationKeys
     /// <summary>The section of what is below a participant's name.</summary>
     public const string Participant = "participant";
 
+    /// <summary>The section of copies that other machines keep here.</summary>
+    public const string Vault = "vault";
+
+    /// <summary>The section of which of those copies stay: the keys of <see cref="Keep"/> once more.</summary>
+    public const string VaultKeep = "vault.keep";
+
+    /// <summary>The section of what is below a login's name.</summary>
+    public const string VaultLogin = "login";
+
     /// <summary>The table.</summary>
     public static IReadOnlyList<ConfigurationKey> All { get; } =
     [
@@ -43,6 +53,7 @@ public static class ConfigurationKeys
         new("", "participants", "", "what is backed up, by name"),
         new("", "schedules", "[]", "when backups begin by themselves"),
         new("", "keep", "everything", "which runs stay after a successful full run"),
+        new("", "vault", "none", "where other machines keep copies of their runs"),
         new("", "keepPreRestore", "30d", "how long a restore in place can be undone"),
         new("", "timeout", "6h", "the longest that a run may take"),
         new("", "validate", "new", "\"new\" reads new chunks back; \"cold\" from the disk and not the page cache"),
@@ -64,13 +75,14 @@ public static class ConfigurationKeys
         new(Schedule, "jitter", "0s", "begin up to this much later, each time by another amount"),
         new(Schedule, "catchUp", "true", "make up once for slots missed while the daemon was down"),
         new(Schedule, "participants", "all", "back up only these"),
-        new(Keep, "last", "0", "the newest runs"),
-        new(Keep, "hourly", "0", "the newest run of each of so many hours"),
-        new(Keep, "daily", "0", "the newest run of each of so many days"),
-        new(Keep, "weekly", "0", "the newest run of each of so many weeks"),
-        new(Keep, "monthly", "0", "the newest run of each of so many months"),
-        new(Keep, "yearly", "0", "the newest run of each of so many years"),
-        new(Keep, "within", "0s", "every run younger than the newest one by less than this"),
+        .. KeepKeys(Keep),
+        new(Vault, "path", "required", "the directory that holds a store for each login"),
+        new(Vault, "keep", "everything", "which runs of a login stay, counted by their arrival"),
+        new(Vault, "logins", "required", "who may send runs, by name"),
+        .. KeepKeys(VaultKeep),
+        new(VaultLogin, "passwordFile", "required", "file with the password, 12 bytes or more, closed to others"),
+        new(VaultLogin, "appendOnly", "false", "whether it may not delete what it has sent"),
+        new(VaultLogin, "quota", "none", "the most that its store may take: \"500G\", or a number of bytes"),
         new(Participant, "directory", "", "back up this directory tree"),
         new(Participant, "file", "", "back up this file"),
         new(Participant, "sqlite", "", "back up this live SQLite database"),
@@ -87,6 +99,17 @@ public static class ConfigurationKeys
         new(Participant, "timeout", "1h", "command: the longest that it may take"),
         new(Participant, "minBytes", "1", "command: less output is a failure"),
         new(Participant, "restoreCommand", "none", "command: program and arguments that take back what was backed up"),
+    ];
+
+    private static ConfigurationKey[] KeepKeys(string section) =>
+    [
+        new(section, "last", "0", "the newest runs"),
+        new(section, "hourly", "0", "the newest run of each of so many hours"),
+        new(section, "daily", "0", "the newest run of each of so many days"),
+        new(section, "weekly", "0", "the newest run of each of so many weeks"),
+        new(section, "monthly", "0", "the newest run of each of so many months"),
+        new(section, "yearly", "0", "the newest run of each of so many years"),
+        new(section, "within", "0s", "every run younger than the newest one by less than this"),
     ];
 
     /// <summary>Whether a section has a key.</summary>

@@ -35,6 +35,7 @@ public static class ConfigurationReader
     private static DaemonConfiguration ReadFile(ref ConfigurationTokens tokens, DaemonConfiguration configuration)
     {
         string? store = null;
+        int vaultPlace = 0;
         HashSet<string> seen = [];
         List<(string Name, int Place)> wanted = [];
         tokens.BeginObject("the file");
@@ -50,7 +51,8 @@ public static class ConfigurationReader
                 "listen" => ListenSection.Read(ref tokens, configuration),
                 "participants" => configuration with { Participants = ReadParticipants(ref tokens) },
                 "schedules" => configuration with { Schedules = ReadSchedules(ref tokens, wanted) },
-                "keep" => configuration with { Keep = KeepSection.Read(ref tokens) },
+                "keep" => configuration with { Keep = KeepSection.Read(ref tokens, ConfigurationKeys.Keep) },
+                "vault" => configuration with { Vault = VaultSection.Read(ref tokens, out vaultPlace) },
                 "keepPreRestore" => configuration with { KeepPreRestore = tokens.Duration() },
                 "timeout" => configuration with { Timeout = tokens.Duration(LongestTimeout) },
                 "validate" => configuration with { ValidateCold = tokens.IsSecond("new", "cold") },
@@ -64,9 +66,12 @@ public static class ConfigurationReader
             throw tokens.Error("nothing may follow the object");
         }
         CheckNames(ref tokens, wanted, configuration.Participants);
-        return store is null
-            ? throw tokens.Error(0, "the key \"store\" is missing: the directory that holds the backups")
-            : configuration with { Store = store };
+        configuration = configuration with
+        {
+            Store = store ?? throw tokens.Error(0, "the key \"store\" is missing: the directory that holds the backups"),
+        };
+        // At the end of the file: the keys may come in any order.
+        return VaultSection.WhatIsWrong(configuration) is string why ? throw tokens.Error(vaultPlace, why) : configuration;
     }
 
     private static ImmutableArray<ParticipantDefinition> ReadParticipants(ref ConfigurationTokens tokens)

@@ -76,6 +76,9 @@ internal static class ConfigurationTemplate
               // What stays after a successful run. The last good run always does, and so do pinned ones.
               "keep": { "last": 3, "daily": 7, "weekly": 4, "monthly": 6 },
 
+              // Copies that other machines keep here: a store for each login, which also may have "appendOnly" and "quota".
+              // "vault": { "path": "/srv/vault", "logins": { "web1": { "passwordFile": "/etc/backupd/web1.password" } } },
+
               // How long a restore in place can be undone.
               "keepPreRestore": "30d",
 

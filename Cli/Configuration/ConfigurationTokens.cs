@@ -134,6 +134,21 @@ internal ref struct ConfigurationTokens
         return fits ? _reader.GetInt64() : throw Error($"this must be a whole number{range}");
     }
 
+    /// <summary>A number of bytes, or a text with a unit.</summary>
+    internal long Size(long least)
+    {
+        _reader.Read();
+        long bytes = 0;
+        bool isSize = _reader.TokenType == JsonTokenType.String
+            ? Sizes.TryParse(Value(), out bytes)
+            : _reader.TokenType == JsonTokenType.Number && _reader.TryGetInt64(out bytes);
+        return isSize && bytes >= least
+            ? bytes
+            : throw Error(
+                "this must be a size such as \"500G\" or \"1.5T\" (K, M, G, T and P are powers of 1024), or a whole number of "
+                + $"bytes; at least \"{Sizes.TryFormat(least)}\"");
+    }
+
     /// <summary>A duration above zero and up to a year, or to <paramref name="most"/>.</summary>
     internal TimeSpan Duration(TimeSpan? most = null)
     {

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 
@@ -47,6 +48,7 @@ public static class ConfigurationWriter
             }
             json.WriteEndArray();
             WriteKeep(json, configuration.Keep);
+            WriteVault(json, configuration.Vault);
             json.WriteString("keepPreRestore", Durations.Format(configuration.KeepPreRestore));
             json.WriteString("timeout", Durations.Format(configuration.Timeout));
             json.WriteString("validate", configuration.ValidateCold ? "cold" : "new");
@@ -153,6 +155,44 @@ public static class ConfigurationWriter
         json.WriteNumber("yearly", keep.Yearly);
         json.WriteString("within", Durations.Format(keep.Within));
         json.WriteEndObject();
+    }
+
+    private static void WriteVault(Utf8JsonWriter json, VaultSettings? vault)
+    {
+        if (vault is null)
+        {
+            return;
+        }
+        json.WriteStartObject("vault");
+        json.WriteString("path", vault.Path);
+        WriteKeep(json, vault.Keep);
+        json.WriteStartObject("logins");
+        foreach (VaultLogin login in vault.Logins)
+        {
+            json.WriteStartObject(login.Name);
+            json.WriteString("passwordFile", login.PasswordFile);
+            json.WriteBoolean("appendOnly", login.IsAppendOnly);
+            if (login.QuotaBytes is long quota)
+            {
+                WriteSize(json, "quota", quota);
+            }
+            json.WriteEndObject();
+        }
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    // A size that has no unit is a number of bytes.
+    private static void WriteSize(Utf8JsonWriter json, string name, long bytes)
+    {
+        if (Sizes.TryFormat(bytes) is string text)
+        {
+            json.WriteString(name, text);
+        }
+        else
+        {
+            json.WriteNumber(name, bytes);
+        }
     }
 
     private static void WriteTexts(Utf8JsonWriter json, string name, ImmutableArray<string> texts)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 
@@ -55,6 +56,9 @@ public sealed record DaemonConfiguration
 
     /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
     public RetentionPolicy? Keep { get; init; }
+
+    /// <summary>Where other machines keep copies of their runs; null for nowhere.</summary>
+    public VaultSettings? Vault { get; init; }
 
     /// <summary>How long a restore in place can be undone.</summary>
     public TimeSpan KeepPreRestore { get; init; } = TimeSpan.FromDays(30);

@@ -2,20 +2,22 @@ using Backupd.Backup.Runs;
 
 namespace Backupd.Cli.Configuration;
 
-/// <summary>Reads the key <c>keep</c>.</summary>
+/// <summary>Reads the key <c>keep</c>, of the file or of its vault.</summary>
 internal static class KeepSection
 {
     private const int Most = 100_000;
 
     private static readonly TimeSpan Longest = TimeSpan.FromDays(366);
 
-    internal static RetentionPolicy Read(ref ConfigurationTokens tokens)
+    /// <param name="tokens">Before the object.</param>
+    /// <param name="section">Whose keys they are.</param>
+    internal static RetentionPolicy Read(ref ConfigurationTokens tokens, string section)
     {
         RetentionPolicy policy = new();
         HashSet<string> seen = [];
         tokens.BeginObject("keep");
         int place = tokens.Place;
-        while (tokens.NextKey(ConfigurationKeys.Keep, seen) is string key)
+        while (tokens.NextKey(section, seen) is string key)
         {
             policy = key switch
             {

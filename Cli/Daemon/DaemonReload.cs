@@ -11,6 +11,7 @@ internal sealed class DaemonReload
     private static readonly (string Key, Func<DaemonConfiguration, string> Value)[] FixedKeys =
     [
         ("store", c => c.Store),
+        ("vault.path", c => c.Vault?.Path ?? ""),
         ("listen.socket", c => c.Socket),
         ("listen.group", c => c.Group),
         ("listen.tcp", c => c.Tcp?.ToString() ?? ""),

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
 
@@ -13,7 +14,7 @@ internal static class ConfigVerb
         Read the configuration file and say whether the daemon would take it.
 
         The exit code is 78 when it would not; then the line is shown, with a caret at the place. Sources that do not exist
-        are warnings.
+        are warnings. The password files of a vault are read, too.
 
         Examples:
           backupd config check
@@ -69,7 +70,13 @@ internal static class ConfigVerb
                 }
             }
             string participants = Units.Count(configuration.Participants.Length, "participant");
-            context.Output.WriteLine($"ok: {participants}, {NextRun(configuration, context.Time)}");
+            string vault = "";
+            if (configuration.Vault is VaultSettings settings)
+            {
+                _ = VaultPasswords.Read(settings);
+                vault = $", vault: {Units.Count(settings.Logins.Length, "login")}";
+            }
+            context.Output.WriteLine($"ok: {participants}, {NextRun(configuration, context.Time)}{vault}");
         });
         return command;
     }

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Backupd.Backup;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Cli.Client;
@@ -22,6 +23,8 @@ internal static class PruneVerb
         A rule keeps the newest run of each of the last N hours, days, weeks, months or years that have one, in local time.
         Each participant is counted by itself, over the runs in which it was ok; a run stays while one participant wants it.
         Never removed: pinned runs, the last completed run, and the newest run of each participant.
+
+        In a store that others fill (state/received) order and ages are those of the runs' arrival, not what they say.
 
         Chunks that nothing uses any more wait in the trash for 24 hours, from where a backup takes them back if it meets
         the same content, and are then unlinked by the next prune or backup; at once with --now, or while less than 10 %
@@ -97,13 +100,15 @@ internal static class PruneVerb
             throw new BackupException(
                 BackupFault.InputInvalid, "say what to keep: at least one --keep-… above 0, like --keep-daily 7");
         }
-        string store = directory ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store;
+        BackupStore store = BackupStore.Open(
+            directory ?? DaemonConfiguration.Load(options.Config(parsed), context.Places).Store);
+        PruneRequest asked = request with { Arrivals = ArrivalTimes.Of(store) };
         using Interrupts interrupts = new();
-        using BackupSupervisor supervisor = new(BackupStore.Open(store), [], new EngineSettings(), context.Time);
+        using BackupSupervisor supervisor = new(store, [], new EngineSettings(), context.Time);
         ProgressDisplay display = options.Display(parsed, context, new Dictionary<string, string>());
         CancellationToken stop = interrupts.Token;
         PruneOutcome outcome = await LocalProgress.FollowAsync(
-            supervisor.Progress, Task.Run(() => supervisor.Prune(request, supervisor.Progress, stop), stop), display);
+            supervisor.Progress, Task.Run(() => supervisor.Prune(asked, supervisor.Progress, stop), stop), display);
         return PruneBackupRunsReply.From(outcome, request.IsDryRun);
     }
 

@@ -40,7 +40,7 @@ internal sealed class ServiceUnit
     [
         .. new[]
         {
-            _configuration.Store, Path.GetDirectoryName(_configuration.TokenSecretFile)!,
+            _configuration.Store, _configuration.Vault?.Path ?? "", Path.GetDirectoryName(_configuration.TokenSecretFile)!,
             _configuration.Socket.Length > 0 ? Path.GetDirectoryName(_configuration.Socket)! : "",
         }.Where(d => d.Length > 0 && !IsBelow(d, _places.State) && !IsBelow(d, RuntimeDirectory)).Distinct(),
     ];

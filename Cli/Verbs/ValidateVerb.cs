@@ -17,7 +17,7 @@ internal static class ValidateVerb
         Read every byte of a run back from the disk and check it. Changes nothing.
 
         With --quick manifest, sums, artifacts and listings are read; of the chunks, only whether they are there with the
-        right size is checked. A flipped bit in a content is found without --quick alone.
+        listed size is checked, and only one of another size is read. A flipped bit in a content is found without --quick alone.
 
         A run of the daemon's store is validated by the daemon when it is there, else by this process.
 

@@ -187,7 +187,9 @@ public sealed class ConfigurationTests
                 kinds.Any(k => document.Contains($"| {k} | `{key.Name}` |", StringComparison.Ordinal)), key.FullName);
         }
         int rows = document.Split('\n').Count(l => l.StartsWith("| ", StringComparison.Ordinal) && l.Contains("| `", StringComparison.Ordinal));
-        Assert.AreEqual(ConfigurationKeys.All.Count, rows, "no key that does not exist");
+        // The keys of keep are those of vault.keep, too, and stand there once.
+        Assert.AreEqual(
+            ConfigurationKeys.All.Count(k => k.Section != ConfigurationKeys.VaultKeep), rows, "no key that does not exist");
     }
 
     [TestMethod]

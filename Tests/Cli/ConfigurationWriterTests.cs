@@ -5,6 +5,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 using Backupd.Cli;
@@ -82,7 +83,7 @@ public sealed class ConfigurationWriterTests
             JsonElement[] values = isArray ? [.. member.Value.EnumerateArray()] : [member.Value];
             foreach (JsonElement below in values.Where(v => v.ValueKind == JsonValueKind.Object))
             {
-                Collect(below, path == "participants" ? "participants.NAME" : isArray ? name + "[]" : name, names);
+                Collect(below, path is "participants" or "vault.logins" ? $"{path}.NAME" : isArray ? name + "[]" : name, names);
             }
         }
     }
@@ -96,13 +97,15 @@ public sealed class ConfigurationWriterTests
             1 => new TlsSetting(TlsMode.Files, Path(random), Path(random)),
             _ => TlsSetting.Off,
         };
+        string store = Path(random);
+        IPEndPoint? tcp = Flip(random) ? null : new IPEndPoint(tls.Mode == TlsMode.Off ? IPAddress.IPv6Loopback : IPAddress.Any, random.Next(1, 65536));
         return new DaemonConfiguration
         {
             File = "f",
-            Store = Path(random),
+            Store = store,
             Socket = Flip(random) ? "" : Path(random),
             Group = Flip(random) ? "" : Text(random),
-            Tcp = Flip(random) ? null : new IPEndPoint(tls.Mode == TlsMode.Off ? IPAddress.IPv6Loopback : IPAddress.Any, random.Next(1, 65536)),
+            Tcp = tcp,
             Tls = tls,
             AllowPlaintext = Flip(random),
             MaxConnections = random.Next(1, 20_001),
@@ -112,11 +115,9 @@ public sealed class ConfigurationWriterTests
             RevokedTokensFile = Path(random),
             Participants = participants,
             Schedules = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Schedule(random, participants))],
-            Keep = Flip(random) ? null : new RetentionPolicy
-            {
-                Last = random.Next(1, 9), Hourly = random.Next(9), Daily = random.Next(9), Weekly = random.Next(9), Monthly = random.Next(9),
-                Yearly = random.Next(9), Within = Seconds(random, 0),
-            },
+            Keep = Keep(random),
+            Vault = tls.Mode == TlsMode.Off || tcp is null ? null : new VaultSettings(store + "-vault", Keep(random),
+                [.. Enumerable.Range(0, random.Next(1, 4)).Select(i => new VaultLogin($"l{i}.x-Y", Path(random), Flip(random), Quota(random)))]),
             KeepPreRestore = Seconds(random, 1),
             Timeout = TimeSpan.FromSeconds(random.Next(1, (30 * 86_400) + 1)),
             ValidateCold = Flip(random),
@@ -156,6 +157,20 @@ public sealed class ConfigurationWriterTests
             Participants = [.. participants.Where(_ => Flip(random)).Select(p => p.Name)],
         };
     }
+
+    private static RetentionPolicy? Keep(Random random) => Flip(random) ? null : new RetentionPolicy
+    {
+        Last = random.Next(1, 9), Hourly = random.Next(9), Daily = random.Next(9), Weekly = random.Next(9), Monthly = random.Next(9),
+        Yearly = random.Next(9), Within = Seconds(random, 0),
+    };
+
+    private static long? Quota(Random random) => random.Next(4) switch
+    {
+        0 => null,
+        1 => random.NextInt64(VaultLogin.LeastQuotaBytes, long.MaxValue),
+        2 => random.NextInt64(1, 1000) << (20 + (10 * random.Next(3))),
+        _ => random.Next(2) == 0 ? VaultLogin.LeastQuotaBytes : long.MaxValue,
+    };
 
     private static bool Flip(Random random) => random.Next(2) == 0;
 

@@ -74,6 +74,7 @@ public sealed class InitVerbTests
         Assert.HasCount(2, full.Schedules);
         Assert.AreEqual("backupd", full.Group);
         Assert.HasCount(1, full.Hosts);
+        Assert.AreEqual("web1", full.Vault!.Logins.Single().Name);
     }
 
     [TestMethod]

@@ -30,12 +30,14 @@ public sealed class ServiceVerbTests
 
         directory.Write("odd name.json", """
             { "store": "/mnt/my 100%/backups", "listen": { "tcp": "127.0.0.1:620", "group": "users", "socket": "/srv/s/backupd.sock" }, "grace": "2m",
+              "vault": { "path": "/mnt/vault", "logins": { "web1": { "passwordFile": "/etc/p" } } },
               "participants": { "pg": { "command": ["pg_dump"], "user": "postgres" }, "app": { "sqlite": "/srv/app/app.db" } } }
             """);
         string odd = await Print(directory, "odd name.json");
         Assert.Contains($" serve --config \"{directory["odd name.json"]}\"\n", odd);
         Assert.Contains("\nReadWritePaths=\"/mnt/my 100%%/backups\"\n", odd);
         Assert.Contains("\nReadWritePaths=/srv/s\n", odd);
+        Assert.Contains("\nReadWritePaths=/mnt/vault\n", odd);
         Assert.Contains("\nRuntimeDirectoryMode=0755\n", odd);
         Assert.Contains("\nReadWritePaths=-/srv/app\n", odd);
         Assert.Contains("\nReadWritePaths=/tmp /var/tmp\n", odd);

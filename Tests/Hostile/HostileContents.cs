@@ -45,7 +45,12 @@ internal static class HostileContents
         Of("more than a chunk can hold", Verdict.Damaged, "impossible numbers", s => [Sized("a", "4194305", Cut(s, "0", "4194305"))]),
         Of("a stored size of nothing", Verdict.Damaged, "impossible numbers", s => [Sized("a", "1", Cut(s, "0", "1", "0"))]),
         Of("a negative stored size", Verdict.Damaged, "impossible numbers", s => [Sized("a", "1", Cut(s, "0", "1", "-5"))]),
-        Of("a stored size that is not that of the file", Verdict.LeftOut, "were expected", s => [Sized("a", "1", Cut(s, "0", "1", "9223372036854775807"))]),
+        Of("a stored size that is not that of the file", Verdict.Taken, "t/a", s => [Sized("a", "1", Cut(s, "0", "1", "9223372036854775807"))]),
+        Of("stored sizes that overflow together", Verdict.Taken, "t/a", s =>
+            [Sized("a", "2", $"[\"{s.Chunk("b"u8.ToArray()).Id}\",0,1,9223372036854775807],{Cut(s, "0", "1", "9223372036854775807")}")]),
+        Of("a stored size that lies about a chunk that is something else", Verdict.LeftOut, "were expected", s =>
+            [Planted(s, s, Frame(s, "evil"u8.ToArray()), lie: 1)]),
+        Of("a stored size that lies about a chunk without a byte", Verdict.LeftOut, "is not a chunk: 0 bytes", s => [Planted(s, s, [], lie: 1)]),
         Lines("a hole with an offset", Verdict.Damaged, "impossible numbers", Sized("a", "1", "[\"hole\",1,1,0]")),
         Lines("a negative hole", Verdict.Damaged, "impossible numbers", Sized("a", "1", Hole("-1"))),
         Of("a segment of three parts", Verdict.Damaged, "cannot be read", s => [Sized("a", "1", $"[\"{s.Chunk("abcd"u8.ToArray()).Id}\",0,1]")]),
@@ -55,8 +60,10 @@ internal static class HostileContents
         Of("a chunk shorter than its segment", Verdict.LeftOut, "too short", s => [Sized("a", "5", Cut(s, "0", "5"))]) with { IsHidden = true },
         Of("a chunk shorter than its offset", Verdict.LeftOut, "too short", s => [Sized("a", "1", Cut(s, "4194303", "1"))]) with { IsHidden = true },
         Of("a chunk longer than its segment", Verdict.Taken, "t/a", s => [Sized("a", "2", Cut(s, "1", "2"))]),
-        Of("two stored sizes for one chunk", Verdict.LeftOut, "were expected", s =>
+        Of("two stored sizes for one chunk", Verdict.Taken, "t/a", s =>
             [Sized("a", "8", Cut(s, "0", "4") + "," + Cut(s, "0", "4", "5"))]),
+        Of("two stored sizes, one of them right, for a chunk that is something else", Verdict.LeftOut, "does not hash to its name", s =>
+            [Sized("a", "8", $"[\"{Id}\",0,4,{s.WriteChunk(Id, Frame(s, "evil"u8.ToArray()))}],[\"{Id}\",0,4,7]")]),
         Lines("a chunk named ../", Verdict.Damaged, "chunk name", Sized("a", "1", $"[\"{Long("../../../../canary/secret")}\",0,1,9]")),
         Lines("a chunk with a short name", Verdict.Damaged, "chunk name", Sized("a", "1", $"[\"{Id[1..]}\",0,1,9]")),
         Lines("a chunk with a long name", Verdict.Damaged, "chunk name", Sized("a", "1", $"[\"{Id}a\",0,1,9]")),
@@ -124,7 +131,13 @@ internal static class HostileContents
             [Changed(s, l, "chunk", Long("../../../../canary/secret"))]),
         Around("a chunk of the listing in capitals", Verdict.Damaged, "is not a chunk name", s => s.Listing = l =>
             [Changed(s, l, "chunk", s.ListingChunk(l, "")["chunk"]!.GetValue<string>().ToUpperInvariant())]),
-        Around("a stored size of the listing that lies", Verdict.Damaged, "were expected", s => s.Listing = l => [Changed(s, l, "stored_size", 7)]),
+        Around("a stored size of the listing that lies", Verdict.Taken, "t/good", s => s.Listing = l => [Changed(s, l, "stored_size", 7)]),
+        Around("a stored size of the listing that lies about something else", Verdict.Damaged, "were expected", s => s.Listing = l =>
+        {
+            JsonObject chunk = Changed(s, l, "stored_size", 7);
+            s.WriteChunk(chunk["chunk"]!.GetValue<string>(), Frame(s, "evil"u8.ToArray()));
+            return [chunk];
+        }),
         Around("a length of the listing that lies", Verdict.Damaged, "are listed", s => s.Listing = l => [Changed(s, l, "length", 7)]),
         Around("a negative length of the listing", Verdict.Damaged, "are listed", s => s.Listing = l => [Changed(s, l, "length", -1)]),
         Around("a first path that lies", Verdict.Damaged, "does not begin with", s => s.Listing = l => [Changed(s, l, "first_path", "../evil")]),
@@ -144,8 +157,8 @@ internal static class HostileContents
         return $"[\"{id}\",{offset},{length},{(stored.Length > 0 ? stored : $"{size}")}]";
     }
 
-    private static string Planted(HostileStore store, HostileStore _, byte[] file) =>
-        Sized("a", "4", $"[\"{Id}\",0,4,{store.WriteChunk(Id, file)}]");
+    private static string Planted(HostileStore store, HostileStore _, byte[] file, int lie = 0) =>
+        Sized("a", "4", $"[\"{Id}\",0,4,{store.WriteChunk(Id, file) + lie}]");
 
     private static byte[] Frame(HostileStore store, byte[] content) => File.ReadAllBytes(store.ChunkFile(store.Chunk(content).Id));
 
