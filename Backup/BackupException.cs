@@ -51,6 +51,18 @@ public enum BackupFault
     /// <summary>The operating system refused a file operation.</summary>
     Io,
 
+    /// <summary>A backup server has no run of that id.</summary>
+    RemoteRunNotFound,
+
+    /// <summary>A backup server could not be asked for its runs.</summary>
+    RemoteListFailed,
+
+    /// <summary>A run could not be copied from a backup server.</summary>
+    RemoteImportFailed,
+
+    /// <summary>A backup server did not delete a run.</summary>
+    RemoteDeleteFailed,
+
     /// <summary>The daemon is stopping.</summary>
     ShuttingDown,
 }

@@ -64,6 +64,10 @@ public static class ExitCodes
         BackupFault.RunNotRestorable => ExitCode.Failed,
         BackupFault.StoreInvalid => ExitCode.Failed,
         BackupFault.DeleteFailed => ExitCode.Failed,
+        BackupFault.RemoteRunNotFound => ExitCode.NotFound,
+        BackupFault.RemoteListFailed => ExitCode.Failed,
+        BackupFault.RemoteImportFailed => ExitCode.Failed,
+        BackupFault.RemoteDeleteFailed => ExitCode.Failed,
         BackupFault.Io => ExitCode.Failed,
         BackupFault.ShuttingDown => ExitCode.Failed,
         _ => throw new ArgumentOutOfRangeException(nameof(fault)),
@@ -86,7 +90,8 @@ public static class ExitCodes
     {
         "INVALID_DATA" or "INVALID_JSON" or "RET_INVALID_METHOD" or "MESSAGE_TOO_LARGE" => ExitCode.Usage,
         "RET_UNAUTHORIZED" or "RET_ERR_PERMISSIONS" or "RESTORE_REQUIRES_MAINTENANCE" or "PASSWORD_REQUIRED" => ExitCode.Denied,
-        "BACKUP_RUN_NOT_FOUND" or "RESTORE_RUN_NOT_FOUND" or "RET_NOT_FOUND" => ExitCode.NotFound,
+        "BACKUP_RUN_NOT_FOUND" or "RESTORE_RUN_NOT_FOUND" or "RET_NOT_FOUND"
+            or "REMOTE_BACKUP_RUN_NOT_FOUND" => ExitCode.NotFound,
         "BACKUP_RUN_ACTIVE" or "RET_TOO_FREQUENT" => ExitCode.Busy,
         "BACKUP_RUN_INVALID" => ExitCode.Damaged,
         "BACKUP_RUN_CANCELLED" => ExitCode.Cancelled,

@@ -55,6 +55,10 @@ internal sealed class ActiveOperation : IDisposable
     /// <summary>Ends when everything is over, observers told included. Never faults.</summary>
     internal Task Ended => _ended.Task;
 
+    /// <summary>Lets others read the store from now on, while nobody may write it still.</summary>
+    /// <returns>False when another has taken it meanwhile: then nothing is held any more.</returns>
+    internal bool Share() => _held.TryShare();
+
     internal void Cancel() => _stop.Cancel();
 
     internal void Complete(BackupRun run)

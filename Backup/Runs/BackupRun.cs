@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Remote;
 
 namespace Backupd.Backup.Runs;
 
@@ -44,6 +45,9 @@ public sealed record BackupRun
 
     /// <summary>The host that made the run.</summary>
     public string Host { get; init; } = "";
+
+    /// <summary>What became of it at backup servers, by their names. Not in its manifest: it becomes known later.</summary>
+    public ImmutableArray<RemoteResult> Remotes { get; init; } = [];
 
     /// <summary>How long its phases took; null while it runs, and for runs of versions that did not measure.</summary>
     public RunDurations? Durations { get; init; }

@@ -44,8 +44,8 @@ public sealed partial class BackupSupervisor : IDisposable
         Progress = new ProgressCell(time.GetUtcNow().ToUnixTimeSeconds());
         Catalog = new RunCatalog(store);
         Restores = new RestoreCatalog(store);
-        Maintenance = new MaintenanceMode(store, time);
         Endpoints = new EndpointList(store);
+        Maintenance = new MaintenanceMode(store, time);
     }
 
     /// <summary>Told of the end of every run, whoever started it: on the run's thread, after the ending was published and
@@ -136,9 +136,10 @@ public sealed partial class BackupSupervisor : IDisposable
             {
                 active.Run = plan.Run.Id;
             }
-            ProgressTracker progress = new(Progress.Publish, plan.Run, participants, _time);
+            ImmutableArray<Endpoint> due = Due(plan.Run, out string error);
+            ProgressTracker progress = new(Progress.Publish, plan.Run, participants, _time, due.Length);
             progress.Tick();
-            Thread thread = new(() => Run(active, plan, progress)) { Name = "backup" };
+            Thread thread = new(() => Run(active, plan, progress, due, error)) { Name = "backup" };
             thread.Start();
             return new StartedRun(plan.Run.Id, active.Completion);
         }
@@ -182,7 +183,8 @@ public sealed partial class BackupSupervisor : IDisposable
         }
     }
 
-    private void Run(ActiveOperation active, RunPlan plan, ProgressTracker progress)
+    private void Run(
+        ActiveOperation active, RunPlan plan, ProgressTracker progress, ImmutableArray<Endpoint> due, string dueError)
     {
         if (plan.Settings.IsBackground)
         {
@@ -198,6 +200,8 @@ public sealed partial class BackupSupervisor : IDisposable
         {
             // Old records of failures are in nobody's way; the next run tries again.
         }
+        end = PublishEnded(end, due, dueError, active, progress);
+        run = end.Run;
         // A daemon is idle most of its life: what the run has allocated goes back to the system now.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         lock (_turn)

@@ -28,7 +28,14 @@ internal sealed class Leftovers
         ImmutableArray<RunId>.Builder moved = ImmutableArray.CreateBuilder<RunId>();
         foreach (string path in Directory.GetDirectories(_store.RunningDirectory))
         {
-            if (!RunId.TryParse(Path.GetFileName(path), out RunId id))
+            string name = Path.GetFileName(path);
+            if (name.StartsWith(RunDirectory.IncomingPrefix, StringComparison.Ordinal))
+            {
+                // A run of elsewhere whose arrival was cut off: its sender has it and sends it again.
+                Directory.Delete(path, recursive: true);
+                continue;
+            }
+            if (!RunId.TryParse(name, out RunId id))
             {
                 continue;
             }

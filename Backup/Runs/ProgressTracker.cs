@@ -1,4 +1,5 @@
 using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
 
 namespace Backupd.Backup.Runs;
 
@@ -19,6 +20,10 @@ internal sealed class ProgressTracker
     private const double BackupShare = 0.85;
     private const double ValidateShare = 0.14;
 
+    // Percent until the run is committed, without and with backup servers to send it to afterwards.
+    private const int LocalPercent = 99;
+    private const int LocalPercentOfPublished = 80;
+
     private readonly Action<ProgressSnapshot> _publish;
     private readonly TimeProvider _time;
     private readonly ParticipantState[] _participants;
@@ -29,13 +34,16 @@ internal sealed class ProgressTracker
     private long _bytes;
     private double _validated;
     private bool _finalizing;
+    private double _published;
 
     /// <param name="publish">Given each snapshot.</param>
     /// <param name="run">The run.</param>
     /// <param name="participants">In the order in which they run.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="servers">How many backup servers the run is sent to afterwards.</param>
     internal ProgressTracker(
-        Action<ProgressSnapshot> publish, BackupRun run, IEnumerable<ParticipantDefinition> participants, TimeProvider time)
+        Action<ProgressSnapshot> publish, BackupRun run, IEnumerable<ParticipantDefinition> participants, TimeProvider time,
+        int servers = 0)
     {
         _publish = publish;
         _time = time;
@@ -51,6 +59,8 @@ internal sealed class ProgressTracker
             Phase = RunPhase.Backup,
             Message = "starting",
             ParticipantsTotal = _participants.Length,
+            // An artifact of each, and the manifest.
+            RemoteTotal = servers * (_participants.Length + 1),
             StartedAtUnix = run.StartedAtUnix,
         };
     }
@@ -159,6 +169,33 @@ internal sealed class ProgressTracker
         Publish();
     }
 
+    /// <summary>The run is committed and is going to be sent.</summary>
+    /// <param name="steps">In how many steps, to all servers together.</param>
+    internal void BeginPublish(int steps)
+    {
+        _snapshot = _snapshot with { Phase = RunPhase.PublishRemote, Message = "publishing", RemoteTotal = steps };
+        Publish();
+    }
+
+    /// <summary>How far that is.</summary>
+    internal void AdvancePublish(PublishState state)
+    {
+        _published = state.Fraction;
+        bool isNew = state.Message != _snapshot.Message || state.StepsOver != _snapshot.RemoteDone;
+        _snapshot = _snapshot with
+        {
+            Message = state.Message.Length > 0 ? state.Message : _snapshot.Message,
+            CurrentParticipant = state.Participant,
+            RemoteDone = state.StepsOver,
+        };
+        if (isNew)
+        {
+            Publish();
+            return;
+        }
+        PublishIfDue();
+    }
+
     /// <summary>Called while the runner waits: keeps the last state fresh.</summary>
     internal void Tick() => PublishIfDue();
 
@@ -172,7 +209,7 @@ internal sealed class ProgressTracker
             Active = false,
             Status = run.Status,
             Phase = good ? RunPhase.Done : RunPhase.Failed,
-            Message = good && run.ErrorSummary.Length == 0 ? "backup completed" : run.ErrorSummary,
+            Message = EndingMessage(run, good),
             CurrentParticipant = "",
             OverallPercent = good ? 100 : _snapshot.OverallPercent,
             FinishedAtUnix = run.FinishedAtUnix,
@@ -207,7 +244,9 @@ internal sealed class ProgressTracker
         bool known = Array.TrueForAll(_participants, p => p.Measured is not null);
         long total = known ? Math.Max(_participants.Sum(p => p.Measured!.Value.Bytes), _bytes) : 0;
         double done = BackupFraction();
-        double all = 99 * (BackupShare * done + ValidateShare * _validated + (_finalizing ? 0.01 : 0));
+        int local = _snapshot.RemoteTotal > 0 ? LocalPercentOfPublished : LocalPercent;
+        double all = local * (BackupShare * done + ValidateShare * _validated + (_finalizing ? 0.01 : 0))
+            + (100 - LocalPercentOfPublished) * _published;
         _snapshot = _snapshot with
         {
             OverallPercent = Math.Clamp((int)all, _snapshot.OverallPercent, 99),
@@ -222,6 +261,13 @@ internal sealed class ProgressTracker
             EtaSeconds = known && _snapshot.Phase == RunPhase.Backup ? _throughput.SecondsFor(WorkLeft()) : null,
             Seq = (_snapshot.Seq ?? 0) + 1,
         };
+    }
+
+    private static string EndingMessage(BackupRun run, bool good)
+    {
+        string[] missing = [.. run.Remotes.Where(r => !r.Ok).Select(r => r.ServerName)];
+        string message = good && run.ErrorSummary.Length == 0 ? "backup completed" : run.ErrorSummary;
+        return good && missing.Length > 0 ? $"{message}; not published to {string.Join(", ", missing)}" : message;
     }
 
     private double BackupFraction()

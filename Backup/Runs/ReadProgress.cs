@@ -1,3 +1,5 @@
+using Backupd.Backup.Remote;
+
 namespace Backupd.Backup.Runs;
 
 /// <summary>Progress of an operation that is no run: a validation, a restore to a directory, a prune.</summary>
@@ -72,6 +74,19 @@ internal sealed class ReadProgress
         {
             Publish(done, total, _snapshot);
         }
+    }
+
+    /// <summary>The same for a publish, which also says what it is doing.</summary>
+    internal void Publish(PublishState state)
+    {
+        _snapshot = _snapshot with
+        {
+            Message = state.Message.Length > 0 ? state.Message : _snapshot.Message,
+            CurrentParticipant = state.Participant,
+            RemoteTotal = state.StepsTotal,
+            RemoteDone = state.StepsOver,
+        };
+        Step((long)(state.Fraction * 1000), 1000);
     }
 
     /// <summary>Publishes the end.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
@@ -31,7 +32,7 @@ public sealed class RunCatalog
             }
             try
             {
-                runs.Add(Read(id, path));
+                runs.Add(WithRemotes(Read(id, path)));
             }
             catch (BackupException)
             {
@@ -45,7 +46,7 @@ public sealed class RunCatalog
 
     /// <summary>One finished run, or the safety run of the restore with that id.</summary>
     /// <exception cref="BackupException">RunNotFound, RunDamaged.</exception>
-    public BackupRun Get(RunId id) => Read(id, DirectoryOf(id));
+    public BackupRun Get(RunId id) => WithRemotes(Read(id, DirectoryOf(id)));
 
     /// <summary>The newest completed run, or the newest partial one when none is completed; null when there is none.</summary>
     public BackupRun? Latest()
@@ -136,23 +137,30 @@ public sealed class RunCatalog
         string path = Path.Combine(directory, Path.GetFileName(artifact.LogicalName));
         try
         {
-            byte[] json = StoreFile.Read(path);
-            if (Convert.ToHexStringLower(SHA256.HashData(json)) != artifact.Sha256)
-            {
-                throw new BackupException(
-                    BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} differs from its hash in the manifest");
-            }
-            ArtifactFile file = ArtifactFile.Parse(json, path);
-            return file.Participant + RunDirectory.ArtifactSuffix == artifact.LogicalName
-                ? file
-                : throw new BackupException(
-                    BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} is that of \"{file.Participant}\"");
+            return ParseArtifact(StoreFile.Read(path), run, artifact);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
             throw new BackupException(
                 BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} cannot be read: {e.Message}", inner: e);
         }
+    }
+
+    /// <summary>The same from the bytes of its file.</summary>
+    /// <exception cref="BackupException">RunDamaged.</exception>
+    /// <exception cref="JsonException">The bytes are not those of an artifact.</exception>
+    internal static ArtifactFile ParseArtifact(byte[] json, BackupRun run, ArtifactResult artifact)
+    {
+        if (Convert.ToHexStringLower(SHA256.HashData(json)) != artifact.Sha256)
+        {
+            throw new BackupException(
+                BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} differs from its hash in the manifest");
+        }
+        ArtifactFile file = ArtifactFile.Parse(json, artifact.LogicalName);
+        return file.Participant + RunDirectory.ArtifactSuffix == artifact.LogicalName
+            ? file
+            : throw new BackupException(
+                BackupFault.RunDamaged, $"{artifact.LogicalName} of run {run.Id} is that of \"{file.Participant}\"");
     }
 
     /// <summary>The run in a directory, from its manifest.</summary>
@@ -171,6 +179,8 @@ public sealed class RunCatalog
                 BackupFault.RunDamaged, $"the manifest of run {id} cannot be read: {e.Message}", inner: e);
         }
     }
+
+    private BackupRun WithRemotes(BackupRun run) => run with { Remotes = new RemoteResults(Store).Read(run.Id) };
 
     /// <summary>Finished runs, newest first.</summary>
     private List<(RunId Id, string Path)> Directories()

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Backupd.Backup.Native;
+using Backupd.Backup.Participants;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
@@ -15,6 +16,10 @@ internal sealed class RunDirectory
     /// <summary>How the places of safety runs begin.</summary>
     internal const string SafetyPlaces = "backups/pre-restore/";
 
+    /// <summary>How the names of directories begin in which runs of elsewhere arrive: several of one id may arrive at a
+    /// time.</summary>
+    internal const string IncomingPrefix = "incoming-";
+
     private const string ChunksName = "chunks";
     private const string TemporaryName = "tmp";
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -24,12 +29,12 @@ internal sealed class RunDirectory
 
     private readonly bool _isSafety;
 
-    private RunDirectory(BackupStore store, RunId id, bool isSafety)
+    private RunDirectory(BackupStore store, RunId id, string name, bool isSafety)
     {
         _store = store;
         _isSafety = isSafety;
         Id = id;
-        Path = System.IO.Path.Combine(store.RunningDirectory, id.ToString());
+        Path = System.IO.Path.Combine(store.RunningDirectory, name);
     }
 
     internal RunId Id { get; }
@@ -51,12 +56,25 @@ internal sealed class RunDirectory
     /// <param name="isSafety">It is the safety run of a restore, and goes where those lie.</param>
     internal static RunDirectory Create(BackupStore store, RunId id, bool isSafety = false)
     {
-        RunDirectory directory = new(store, id, isSafety);
+        RunDirectory directory = new(store, id, id.ToString(), isSafety);
         Directory.CreateDirectory(directory.Path, Private);
         Directory.CreateDirectory(directory.ChunksPath, Private);
         Directory.CreateDirectory(directory.TemporaryPath, Private);
         return directory;
     }
+
+    /// <summary>Makes a directory for a run that another store has made and that arrives from there.</summary>
+    internal static RunDirectory CreateIncoming(BackupStore store, RunId id)
+    {
+        RunDirectory directory = new(store, id, IncomingPrefix + Guid.NewGuid().ToString("N"), isSafety: false);
+        Directory.CreateDirectory(directory.Path, Private);
+        Directory.CreateDirectory(directory.ChunksPath, Private);
+        return directory;
+    }
+
+    /// <summary>Whether a name is that of an artifact, and so of a file in a run's directory.</summary>
+    internal static bool IsArtifactName(string name) => name.EndsWith(ArtifactSuffix, StringComparison.Ordinal)
+        && ParticipantName.IsValid(name[..^ArtifactSuffix.Length]);
 
     /// <summary>How a run's place is told to people and clients.</summary>
     internal static string Place(RunStatus status, RunId id) => status switch
@@ -71,9 +89,11 @@ internal sealed class RunDirectory
     internal string PlaceOf(RunStatus status) =>
         _isSafety && status == RunStatus.Completed ? SafetyPlaces + Id : Place(status, Id);
 
-    internal void WriteManifest(BackupRun run)
+    internal void WriteManifest(BackupRun run) => WriteManifest(RunManifest.ToBytes(run));
+
+    /// <summary>The same for a manifest that is there already.</summary>
+    internal void WriteManifest(byte[] json)
     {
-        byte[] json = RunManifest.ToBytes(run);
         DurableFile.Write(System.IO.Path.Combine(Path, ManifestName), json);
         _sums[ManifestName] = Convert.ToHexStringLower(SHA256.HashData(json));
     }

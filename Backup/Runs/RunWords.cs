@@ -99,6 +99,9 @@ public enum RunPhase
 
     /// <summary>Removing old runs and the chunks that only they used.</summary>
     [JsonStringEnumMemberName("prune")] Prune,
+
+    /// <summary>Copying a run from a backup server.</summary>
+    [JsonStringEnumMemberName("import")] Import,
 }
 
 /// <summary>The state of one participant within a run.</summary>

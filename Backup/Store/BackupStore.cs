@@ -17,6 +17,9 @@ public sealed class BackupStore
     /// <summary>The absolute path of the store.</summary>
     public string Directory { get; }
 
+    /// <summary>What tells this store from every other.</summary>
+    public string Uuid { get; private set; } = "";
+
     /// <summary>Runs that ended as completed or partial.</summary>
     public string CompletedDirectory => Path.Combine(Directory, "completed");
 
@@ -86,6 +89,9 @@ public sealed class BackupStore
             throw new BackupException(BackupFault.Io, $"cannot open the store {store.Directory}: {e.Message}", inner: e);
         }
     }
+
+    /// <summary>Whether a directory says that it is a store.</summary>
+    internal static bool IsAt(string directory) => File.Exists(Path.Combine(directory, ConfigurationName));
 
     /// <summary>The directory of chunks whose name begins with a byte.</summary>
     internal static string ChunkPath(string chunksDirectory, ChunkId id)
@@ -159,6 +165,7 @@ public sealed class BackupStore
                 $"{path} says {unknown}, which no backupd of format {FormatVersion} writes: the file is damaged; put it "
                 + "right by hand as docs/format.md shows it");
         }
+        Uuid = configuration.Uuid;
     }
 
     /// <summary>Makes the directories that are missing, as those that are empty are when tools have copied a store.</summary>

@@ -15,7 +15,7 @@ internal sealed class ChunkCodec : IDisposable
     internal static readonly int MaxFileBytes = Zstd.MaxCompressedSize(Chunker.MaxBytes);
 
     // With room for the whole block that a direct write or read ends with.
-    private static readonly int FileBufferBytes = MaxFileBytes + DirectFile.Alignment;
+    internal static readonly int FileBufferBytes = MaxFileBytes + DirectFile.Alignment;
 
     private readonly Zstd _zstd = new();
     private NativeBuffer? _file;
@@ -70,6 +70,21 @@ internal sealed class ChunkCodec : IDisposable
     internal string? TryRead(string path, ChunkId id, bool cold, long storedSize, out ReadOnlySpan<byte> content)
     {
         content = default;
+        string? problem = TryReadStored(path, cold, out ReadOnlySpan<byte> stored) ?? TryDecode(stored, id, out content);
+        // Another size alone is no damage; where there is some, it says most.
+        return problem is not null && stored.Length > 0 && storedSize != 0 && stored.Length != storedSize
+            ? $"has {stored.Length} bytes where {storedSize} were expected"
+            : problem;
+    }
+
+    /// <summary>Reads the bytes of a chunk's file, whatever is in them. Valid until the next call.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cold">Drop the file's cached pages first, so that the disk answers.</param>
+    /// <param name="stored">The bytes when the result is null.</param>
+    /// <returns>Null, or what is wrong, as a clause.</returns>
+    internal string? TryReadStored(string path, bool cold, out ReadOnlySpan<byte> stored)
+    {
+        stored = default;
         int file = Posix.TryOpen(
             Posix.CurrentDirectory, Posix.Terminated(path), Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0,
             out int error);
@@ -92,13 +107,12 @@ internal sealed class ChunkCodec : IDisposable
             }
             _file ??= new NativeBuffer(FileBufferBytes);
             int length = (int)status.Size;
-            string? problem = DirectFile.Read(file, _file, length, path) < length
-                ? "became shorter while it was read"
-                : Decode(_file.Span[..length], id, out content);
-            // Of two things that are wrong, the size says more: a part of the file is missing, or it is another file.
-            return problem is not null && storedSize != 0 && length != storedSize
-                ? $"has {length} bytes where {storedSize} were expected"
-                : problem;
+            if (DirectFile.Read(file, _file, length, path) < length)
+            {
+                return "became shorter while it was read";
+            }
+            stored = _file.Span[..length];
+            return null;
         }
         catch (PosixException e)
         {
@@ -119,7 +133,10 @@ internal sealed class ChunkCodec : IDisposable
         _content?.Dispose();
     }
 
-    private string? Decode(ReadOnlySpan<byte> stored, ChunkId id, out ReadOnlySpan<byte> content)
+    /// <summary>Takes the content out of the bytes of a chunk's file and checks that it is what the name says. Valid until the
+    /// next call.</summary>
+    /// <returns>Null when all is right, else what is wrong, as a clause.</returns>
+    internal string? TryDecode(ReadOnlySpan<byte> stored, ChunkId id, out ReadOnlySpan<byte> content)
     {
         content = default;
         long size = Zstd.ContentSize(stored);

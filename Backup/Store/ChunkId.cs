@@ -75,7 +75,8 @@ public readonly record struct ChunkId
         Convert.TryToHexStringLower(bytes, utf8, out _);
     }
 
-    private void CopyTo(Span<byte> bytes)
+    /// <summary>The 32 bytes, into the beginning of a buffer.</summary>
+    public void CopyTo(Span<byte> bytes)
     {
         BinaryPrimitives.WriteUInt64BigEndian(bytes, _a);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], _b);

@@ -109,6 +109,17 @@ internal sealed class ChunkWriter : IDisposable
         }
     }
 
+    /// <summary>Adds a chunk to the run as the bytes of its file, which the caller has checked. The run must not have
+    /// it.</summary>
+    /// <param name="id">Its name.</param>
+    /// <param name="file">Begins with the bytes.</param>
+    /// <param name="length">How many they are.</param>
+    internal void PutStored(ChunkId id, NativeBuffer file, int length) => Write(id, (file, length));
+
+    /// <summary>Whether the store has something of that name, taken back from the trash if need be. Its content is not
+    /// looked at.</summary>
+    internal bool Has(ChunkId id) => SizeOf(_store, id) > 0 || _trash.TakeBack(id) > 0;
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -30,6 +30,10 @@ internal sealed class StoreLock : IDisposable
         TryShared(store) ?? throw new BackupException(
             BackupFault.StoreBusy, $"a backup is running in {store.Directory}; try again when it has ended");
 
+    /// <summary>Turns the exclusive right into the shared one. The kernel gives the one up before it takes the other.</summary>
+    /// <returns>False when another has taken it in between: then nothing is held any more.</returns>
+    internal bool TryShare() => Libc.Flock(Posix.Number(_file), Shared | NonBlocking) == 0;
+
     /// <inheritdoc/>
     public void Dispose()
     {

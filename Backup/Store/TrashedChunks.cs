@@ -5,7 +5,8 @@ namespace Backupd.Backup.Store;
 
 /// <summary>
 /// Takes chunks back from the trash for a backup that needs them again. Asked only when <c>chunks/</c> does not have a
-/// chunk. Needs the store's exclusive lock; safe from any number of threads.
+/// chunk. Needs the store's lock; the shared one is enough, because only who has the exclusive one empties the trash, and
+/// of two that want the same chunk one finds it where it belongs. Safe from any number of threads.
 /// </summary>
 internal sealed class TrashedChunks : IDisposable
 {
@@ -81,8 +82,16 @@ internal sealed class TrashedChunks : IDisposable
                 return -1;
             }
             byte[] file = Posix.Terminated(id.ToString());
-            Posix.Rename(Posix.Number(from), file, Posix.Number(to), file);
-            return size;
+            try
+            {
+                Posix.Rename(Posix.Number(from), file, Posix.Number(to), file);
+                return size;
+            }
+            catch (PosixException e) when (e.Error == Errno.NoEntry)
+            {
+                // Another process was.
+                return ChunkTree.SizeOf(to, id);
+            }
         }
     }
 }

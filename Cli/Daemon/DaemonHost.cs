@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backupd.Backup;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 using Backupd.Backup.Store;
@@ -32,7 +33,12 @@ internal sealed class DaemonHost(
         supervisor.RunEnded += journal.Tell;
         supervisor.RestoreEnded += journal.Tell;
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
-        ControlServerOptions options = Options(configuration, secret) with { NextRunAtUnix = () => scheduler.NextRunAtUnix };
+        Vault? vault = OpenVault(configuration, journal);
+        ControlServerOptions options = Options(configuration, secret) with
+        {
+            NextRunAtUnix = () => scheduler.NextRunAtUnix,
+            Vault = vault,
+        };
         await using ControlServer server = new(options, supervisor, log, context.Time);
         // First, so that whoever connects at once finds a run that was interrupted where it belongs.
         Recover(supervisor);
@@ -43,7 +49,7 @@ internal sealed class DaemonHost(
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
         DaemonReload reload = new(
-            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler, server), Status);
+            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler, server, vault), Status);
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -88,20 +94,36 @@ internal sealed class DaemonHost(
         Version = context.Version,
     };
 
+    private Vault? OpenVault(DaemonConfiguration configuration, EngineJournal journal)
+    {
+        if (Access(configuration) is not VaultAccess access)
+        {
+            return null;
+        }
+        Vault vault = new(access, $"backupd {context.Version}", context.Time);
+        vault.Noticed += journal.Tell;
+        return vault;
+    }
+
+    private static VaultAccess? Access(DaemonConfiguration configuration) =>
+        configuration.Vault is VaultSettings vault ? new VaultAccess(vault, VaultPasswords.Read(vault)) : null;
+
     private TlsIdentity? Certificate(DaemonConfiguration configuration) => configuration.Tcp is null
         ? null
         : ServerCertificate.Load(configuration.Tls, context.Places.TlsCertificate, log, context.Time);
 
     // What can change while the daemon runs. DaemonReload names what cannot.
     private void Apply(
-        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server)
+        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server, Vault? vault)
     {
         TlsIdentity? certificate;
         string[] revoked;
+        VaultAccess? access;
         try
         {
             certificate = Certificate(next);
             revoked = new RevokedTokens(next.RevokedTokensFile).Read();
+            access = Access(next);
         }
         catch (BackupException e)
         {
@@ -113,6 +135,10 @@ internal sealed class DaemonHost(
             server.UseCertificate(certificate);
         }
         server.RevokeTokens(revoked);
+        if (access is not null)
+        {
+            vault?.Reconfigure(access);
+        }
         supervisor.Reconfigure(next.Participants, Settings(next));
         if (_isScheduling)
         {

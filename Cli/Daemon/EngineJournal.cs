@@ -1,4 +1,5 @@
 using System.Globalization;
+using Backupd.Backup.Remote;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
@@ -19,9 +20,37 @@ internal sealed class EngineJournal(EventLog log)
         {
             log.Info($"after run {id} {Units.Count(removed, "older run")} went, as the configuration's keep says", id);
         }
+        foreach (RemoteResult remote in end.Run.Remotes)
+        {
+            if (remote.Ok)
+            {
+                log.Info($"run {id} was published to {remote.ServerName}", id);
+            }
+            else
+            {
+                log.Warning($"run {id} was not published to {remote.ServerName}: {remote.Error}", id);
+            }
+        }
+        if (end.PublishError.Length > 0)
+        {
+            log.Warning($"run {id} was not published: {end.PublishError}", id);
+        }
         if (end.PruneError.Length > 0)
         {
             log.Warning($"after run {id} older runs stay that were to go: {end.PruneError}", id);
+        }
+    }
+
+    /// <summary>Takes up what happens in the vault.</summary>
+    internal void Tell(VaultNotice notice)
+    {
+        if (notice.IsWarning)
+        {
+            log.Warning(notice.Text);
+        }
+        else
+        {
+            log.Info(notice.Text);
         }
     }
 

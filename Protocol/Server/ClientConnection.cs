@@ -34,6 +34,9 @@ internal sealed class ClientConnection : IDisposable
     /// <summary>The address that the client has reached; null over a Unix socket.</summary>
     internal IPAddress? LocalAddress => (_socket.LocalEndPoint as IPEndPoint)?.Address;
 
+    /// <summary>Whether TLS is spoken.</summary>
+    internal bool IsEncrypted => _tls is not null;
+
     /// <summary>Whether nobody is there to read any more. Over TCP that is known once the connection was reset, which it is when
     /// something is sent to a client that has gone, a probe of the kernel at the latest.</summary>
     internal bool HasFailed
@@ -77,6 +80,16 @@ internal sealed class ClientConnection : IDisposable
     /// <summary>Sends some of the bytes and says how many.</summary>
     internal ValueTask<int> SendAsync(ReadOnlyMemory<byte> bytes) =>
         _tls is null ? _plain.SendAsync(bytes) : SendAsync(_tls, bytes);
+
+    /// <summary>What TLS is spoken over, for somebody who blocks; nobody else receives or sends from then on.</summary>
+    /// <param name="silence">The longest wait of one read or write.</param>
+    internal Stream EncryptedStream(TimeSpan silence)
+    {
+        SslStream tls = _tls ?? throw new InvalidOperationException("TLS is not spoken");
+        tls.ReadTimeout = (int)silence.TotalMilliseconds;
+        tls.WriteTimeout = (int)silence.TotalMilliseconds;
+        return tls;
+    }
 
     /// <summary>Tells the client that nothing more will come. What was sent still arrives. Nothing may be on its way.</summary>
     internal async Task FinishSendingAsync()

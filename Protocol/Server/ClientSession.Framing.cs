@@ -60,6 +60,10 @@ internal sealed partial class ClientSession
         _lines.MaxLineBytes = _maxMessageBytes;
         while (!_endAfterReply && !HoldsBack() && _lines.TryRead(out ReadOnlyMemory<byte> line))
         {
+            if (TakePeer(line))
+            {
+                return true;
+            }
             TakeLine(line);
             ended = true;
             _lines.MaxLineBytes = _maxMessageBytes;

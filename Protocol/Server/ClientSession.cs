@@ -110,6 +110,11 @@ internal sealed partial class ClientSession : IDisposable
             {
                 await ReceiveAsync();
             }
+            if (_fromPeer is not null)
+            {
+                await ServePeerAsync(_context.Vault!, _fromPeer);
+                return;
+            }
             await FinishAsync();
         }
         catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException or AuthenticationException)

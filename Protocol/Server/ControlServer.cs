@@ -47,6 +47,8 @@ public sealed class ControlServer : IAsyncDisposable
             Loop = _loop,
             Broadcast = new ProgressBroadcast(feed, time),
             Log = log,
+            Vault = options.Vault,
+            Stopping = _stopping.Token,
             Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
             Hosts = new HostRules(options.Hosts),
             Envelope = options.Envelope,

@@ -1,4 +1,5 @@
 using System.Net;
+using Backupd.Backup.Remote;
 
 namespace Backupd.Protocol.Server;
 
@@ -44,6 +45,10 @@ public sealed record ControlServerOptions
 
     /// <summary>Connections that have not shown a valid token, at least 1.</summary>
     public int MaxUnauthenticated { get; init; } = ProtocolLimits.MaxUnauthenticated;
+
+    /// <summary>What is kept for other hosts, which reach it over TLS on the TCP address; null when this is no backup
+    /// server.</summary>
+    public Vault? Vault { get; init; }
 
     /// <summary>How long things may take.</summary>
     internal SessionTimes Times { get; init; } = new();

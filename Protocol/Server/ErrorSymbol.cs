@@ -33,6 +33,9 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>There is no such endpoint.</summary>
     public static readonly ErrorSymbol EndpointNotFound = new("RET_NOT_FOUND", 404);
 
+    /// <summary>A backup server has no such run.</summary>
+    public static readonly ErrorSymbol RemoteRunNotFound = new("REMOTE_BACKUP_RUN_NOT_FOUND", 404);
+
     /// <summary>An operation is active.</summary>
     public static readonly ErrorSymbol RunActive = new("BACKUP_RUN_ACTIVE", 409);
 
@@ -60,6 +63,15 @@ public sealed record ErrorSymbol(string Name, int Status)
     /// <summary>An endpoint's password must be given again.</summary>
     public static readonly ErrorSymbol PasswordRequired = new("PASSWORD_REQUIRED", 409);
 
+    /// <summary>A backup server could not be asked for its runs.</summary>
+    public static readonly ErrorSymbol RemoteFailed = new("REMOTE_BACKUP_FAILED", 409);
+
+    /// <summary>A run could not be copied from a backup server.</summary>
+    public static readonly ErrorSymbol RemoteImportFailed = new("REMOTE_BACKUP_IMPORT_FAILED", 409);
+
+    /// <summary>A backup server did not delete a run.</summary>
+    public static readonly ErrorSymbol RemoteDeleteFailed = new("REMOTE_BACKUP_DELETE_FAILED", 409);
+
     /// <summary>A line is longer than allowed; the connection is closed.</summary>
     public static readonly ErrorSymbol MessageTooLarge = new("MESSAGE_TOO_LARGE", 413);
 
@@ -85,8 +97,8 @@ public sealed record ErrorSymbol(string Name, int Status)
     public static IReadOnlyList<ErrorSymbol> All { get; } =
     [
         InvalidData, InvalidJson, Unauthorized, Permissions, InvalidMethod, RunNotFound, RestoreNotFound, EndpointNotFound,
-        RunActive, NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed, EndpointExists,
-        PasswordRequired, MessageTooLarge, TooFrequent, Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
+        RemoteRunNotFound, RunActive, NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed, EndpointExists,
+        PasswordRequired, RemoteFailed, RemoteImportFailed, RemoteDeleteFailed, MessageTooLarge, TooFrequent, Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
     ];
 
     /// <summary>What a refusal of the engine is called on the wire.</summary>
@@ -98,6 +110,10 @@ public sealed record ErrorSymbol(string Name, int Status)
         BackupFault.EndpointExists => EndpointExists,
         BackupFault.PasswordRequired => PasswordRequired,
         BackupFault.MaintenanceRequired => MaintenanceRequired,
+        BackupFault.RemoteRunNotFound => RemoteRunNotFound,
+        BackupFault.RemoteListFailed => RemoteFailed,
+        BackupFault.RemoteImportFailed => RemoteImportFailed,
+        BackupFault.RemoteDeleteFailed => RemoteDeleteFailed,
         BackupFault.SafetyRunFailed => SafetyFailed,
         BackupFault.StoreBusy => RunActive,
         BackupFault.RunNotRestorable => NotRestorable,

@@ -102,6 +102,10 @@ public static class ProtocolLimits
     /// the memory: those give up after 30 s, and lines that are merely slow move more often.</summary>
     public static readonly TimeSpan StallTime = TimeSpan.FromSeconds(15);
 
+    /// <summary>5 min without a byte, and another backupd is taken for dead: it reads and compares between two
+    /// requests.</summary>
+    public static readonly TimeSpan PeerSilence = TimeSpan.FromMinutes(5);
+
     /// <summary>60 s until the first valid token.</summary>
     public static readonly TimeSpan SilenceBeforeToken = TimeSpan.FromSeconds(60);
 }

@@ -1,3 +1,4 @@
+using Backupd.Backup.Remote;
 using Backupd.Protocol.Http;
 
 namespace Backupd.Protocol.Server;
@@ -19,6 +20,12 @@ internal sealed record SessionContext
 
     /// <summary>Which tokens are good.</summary>
     internal required TokenRules Tokens { get; init; }
+
+    /// <summary>What is kept for other hosts; null when this is no backup server.</summary>
+    internal Vault? Vault { get; init; }
+
+    /// <summary>Cancelled when the server stops.</summary>
+    internal required CancellationToken Stopping { get; init; }
 
     /// <summary>Which hosts an HTTP request may name.</summary>
     internal required HostRules Hosts { get; init; }
@@ -70,6 +77,9 @@ internal sealed record SessionTimes
 
     /// <summary>How long a client may take nothing of what it has to read, where others wait for the memory.</summary>
     internal TimeSpan Stall { get; init; } = ProtocolLimits.StallTime;
+
+    /// <summary>How long another backupd may be silent between two requests, or within one.</summary>
+    internal TimeSpan PeerSilence { get; init; } = ProtocolLimits.PeerSilence;
 
     /// <summary>How often a subscriber that has ended its input is asked whether it is still there.</summary>
     internal TimeSpan PeerCheck { get; init; } = TimeSpan.FromSeconds(5);

@@ -1,0 +1,241 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Remote;
+
+/// <summary>
+/// A connection to another backupd that has taken the login. Blocks; one thread. Cancelled from any, it ends with the call that is
+/// on.
+/// </summary>
+internal sealed class PeerConnection : IDisposable
+{
+    private readonly Socket _socket;
+    private readonly PeerStream _stream;
+    private readonly CancellationToken _cancellation;
+    private readonly CancellationTokenRegistration _onCancel;
+
+    private PeerConnection(Socket socket, PeerStream stream, CancellationToken cancellation)
+    {
+        _socket = socket;
+        _stream = stream;
+        _cancellation = cancellation;
+        _onCancel = cancellation.Register(socket.Dispose);
+    }
+
+    /// <summary>Bytes that were sent, before encryption.</summary>
+    internal long BytesSent => _stream.BytesWritten;
+
+    /// <summary>Connects, makes sure who answers, and logs in.</summary>
+    /// <exception cref="RemoteException">It did not work; says why.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    internal static PeerConnection Open(PeerAddress address, CancellationToken cancellation) =>
+        Guarded(() =>
+        {
+            Socket socket = Connect(address, cancellation);
+            try
+            {
+                NetworkStream plain = new(socket, ownsSocket: true)
+                {
+                    ReadTimeout = (int)address.Timeout.TotalMilliseconds,
+                    WriteTimeout = (int)address.Timeout.TotalMilliseconds,
+                };
+                using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
+                SslStream tls = new PeerTrust(address).Authenticate(plain);
+                PeerConnection connection = new(socket, new PeerStream(tls, []), cancellation);
+                connection.LogIn(address);
+                return connection;
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }, cancellation);
+
+    /// <summary>Sends a request; its reply is received later.</summary>
+    internal void Send(PeerRequest request, ReadOnlySpan<byte> payload = default)
+    {
+        try
+        {
+            _stream.Write(request, PeerJson.Default.PeerRequest, payload);
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            throw Explained(e);
+        }
+    }
+
+    /// <summary>Receives the reply to the oldest request that has none.</summary>
+    /// <exception cref="RemoteException">It is an error, or there is none.</exception>
+    internal PeerReply Receive() => Guarded(() =>
+    {
+        _stream.Flush();
+        PeerReply reply = _stream.Read(PeerJson.Default.PeerReply)
+            ?? throw new RemoteException(RemoteFault.Unreachable, "it closed the connection");
+        if (PeerErrors.Of(reply) is RemoteException error)
+        {
+            // What may come with an error is not for this version.
+            PeerStream.CheckLength(reply.Payload, PeerLimits.MaxFileBytes);
+            _stream.Skip(reply.Payload);
+            throw error;
+        }
+        return reply;
+    }, _cancellation);
+
+    /// <summary>Receives what a reply has announced.</summary>
+    internal byte[] ReceivePayload(PeerReply reply, int most) =>
+        Guarded(() => _stream.ReadPayload(reply.Payload, most), _cancellation);
+
+    /// <summary>The same into given memory, which is long enough for any chunk.</summary>
+    internal void ReceivePayload(Memory<byte> payload) => Guarded(() =>
+    {
+        _stream.ReadPayload(payload.Span);
+        return true;
+    }, _cancellation);
+
+    /// <summary>Sends a request and receives its reply.</summary>
+    internal PeerReply Ask(PeerRequest request, ReadOnlySpan<byte> payload = default)
+    {
+        Send(request, payload);
+        return Receive();
+    }
+
+    /// <summary>Names of chunks, one after the other.</summary>
+    internal static byte[] BytesOf(IReadOnlyList<ChunkId> ids)
+    {
+        byte[] bytes = new byte[ids.Count * ChunkId.Size];
+        for (int i = 0; i < ids.Count; i++)
+        {
+            ids[i].CopyTo(bytes.AsSpan(i * ChunkId.Size));
+        }
+        return bytes;
+    }
+
+    /// <summary>The reverse.</summary>
+    /// <exception cref="RemoteException">ProtocolBroken: the last one is cut.</exception>
+    internal static ChunkId[] IdsOf(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length % ChunkId.Size != 0)
+        {
+            throw new RemoteException(RemoteFault.ProtocolBroken, "the name of a chunk has 32 bytes");
+        }
+        ChunkId[] ids = new ChunkId[bytes.Length / ChunkId.Size];
+        for (int i = 0; i < ids.Length; i++)
+        {
+            ids[i] = new ChunkId(bytes.Slice(i * ChunkId.Size, ChunkId.Size));
+        }
+        return ids;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _onCancel.Dispose();
+        _stream.Dispose();
+        _socket.Dispose();
+    }
+
+    private void LogIn(PeerAddress address)
+    {
+        PeerReply reply = Ask(new PeerRequest
+        {
+            Command = PeerCommands.Login,
+            Version = PeerLimits.Version,
+            Login = address.Login,
+            Password = address.Password,
+            Agent = address.Agent,
+        });
+        if (reply.Version != PeerLimits.Version)
+        {
+            throw new RemoteException(
+                RemoteFault.Unsupported, $"it speaks version {reply.Version} of the peer protocol, this backupd {PeerLimits.Version}");
+        }
+    }
+
+    private static Socket Connect(PeerAddress address, CancellationToken cancellation)
+    {
+        RemoteException failure = new(RemoteFault.Unreachable, $"{address.Host} has no address");
+        foreach (IPAddress each in Dns.GetHostAddresses(address.Host))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                return Connect(new IPEndPoint(each, address.Port), address.Timeout, cancellation);
+            }
+            catch (Exception e) when (e is SocketException or TimeoutException)
+            {
+                failure = new RemoteException(RemoteFault.Unreachable, $"{address} cannot be reached: {e.Message}", e);
+            }
+        }
+        throw failure;
+    }
+
+    private static Socket Connect(IPEndPoint address, TimeSpan timeout, CancellationToken cancellation)
+    {
+        Socket? socket = null;
+        try
+        {
+            socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
+            ConnectInTime(socket, address, timeout);
+            Socket connected = socket;
+            socket = null;
+            return connected;
+        }
+        finally
+        {
+            socket?.Dispose();
+        }
+    }
+
+    // The kernel alone would try for two minutes.
+    private static void ConnectInTime(Socket socket, IPEndPoint address, TimeSpan timeout)
+    {
+        socket.Blocking = false;
+        try
+        {
+            socket.Connect(address);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+            if (!socket.Poll(timeout, SelectMode.SelectWrite))
+            {
+                throw new TimeoutException($"no answer within {timeout.TotalSeconds} s");
+            }
+            int error = (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
+            if (error != 0)
+            {
+                throw new SocketException(error);
+            }
+        }
+        socket.Blocking = true;
+    }
+
+    // What goes wrong on the way, as what it means.
+    private static T Guarded<T>(Func<T> work, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (cancellation.IsCancellationRequested && e is not OperationCanceledException)
+        {
+            throw new OperationCanceledException(e.Message, e, cancellation);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            throw new RemoteException(RemoteFault.Unreachable, Reason(e), e);
+        }
+    }
+
+    private Exception Explained(Exception e) => _cancellation.IsCancellationRequested
+        ? new OperationCanceledException(e.Message, e, _cancellation)
+        : new RemoteException(RemoteFault.Unreachable, Reason(e), e);
+
+    private static string Reason(Exception e) => e.InnerException is SocketException { SocketErrorCode: SocketError.TimedOut or SocketError.WouldBlock }
+        ? "it was silent for too long"
+        : e.InnerException is SocketException socket ? socket.Message : e.Message;
+}

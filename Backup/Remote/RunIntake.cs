@@ -1,0 +1,364 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Backupd.Backup.Native;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+using Microsoft.Win32.SafeHandles;
+
+namespace Backupd.Backup.Remote;
+
+/// <summary>
+/// Takes one run of elsewhere into a store: what a vault does for a sender, a publish for a directory, and an import for the own
+/// store. Needs the store's lock; the shared one is enough, so that several runs may arrive while others are read. One thread
+/// calls; workers check and write.
+/// </summary>
+/// <remarks>
+/// In this order: chunks are checked and written below the arrival's own directory; at a checkpoint they are synced and move to
+/// <c>chunks/</c>, where a name means durable bytes; an artifact is taken when each chunk of its listing is there; the manifest
+/// comes last, then a sync, then the one rename. What is cut off leaves chunks that a later attempt finds, and nothing else. No
+/// collection of garbage can come between, because it needs the exclusive lock.
+/// </remarks>
+internal sealed class RunIntake : IRunDestination
+{
+    // What a cut of the power can cost at most, besides the time since the last checkpoint.
+    private const long CheckpointBytes = 256 * 1024 * 1024;
+    private static readonly TimeSpan CheckpointTime = TimeSpan.FromSeconds(60);
+
+    // More missing chunks than this need not be told at once.
+    private const int MaxTold = 4096;
+
+    private readonly BackupStore _store;
+    private readonly RunId _id;
+    private readonly TimeProvider _time;
+    private readonly Action<RunId> _beforeCommit;
+    private readonly bool _overwrites;
+    private readonly Action _tick;
+    private readonly RunDirectory _directory;
+    private readonly SafeFileHandle _fileSystem;
+    private readonly ChunkWriter _chunks;
+    private readonly WorkerPool _workers;
+    private readonly IntakeBuffers _buffers;
+    private readonly IDisposable? _held;
+
+    // Chunks since the last checkpoint: they are in the arrival's directory and not in chunks/ yet.
+    private readonly HashSet<ChunkId> _fresh = [];
+    private readonly Dictionary<string, string> _artifacts = [];
+    private long _freshBytes;
+    private long _freshSince;
+    private bool _isCommitted;
+    private bool _hasFailed;
+
+    /// <param name="store">Where it goes.</param>
+    /// <param name="id">The run.</param>
+    /// <param name="options">How it is taken.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="RemoteException">StorageFailed.</exception>
+    internal RunIntake(BackupStore store, RunId id, IntakeOptions options, TimeProvider time)
+    {
+        _store = store;
+        _id = id;
+        _time = time;
+        _beforeCommit = options.BeforeCommit;
+        _overwrites = options.Overwrites;
+        _tick = options.Tick;
+        _held = options.Held;
+        (_fileSystem, _directory, _chunks) = OnDisk(() =>
+        {
+            store.MakeDirectories();
+            // Opened before the first write: errors of writing back count for a syncfs from here on.
+            SafeFileHandle fileSystem = Posix.OpenDirectory(store.Directory);
+            RunDirectory directory = RunDirectory.CreateIncoming(store, id);
+            return (fileSystem, directory, new ChunkWriter(store, directory.ChunksPath));
+        });
+        _workers = new WorkerPool(Environment.ProcessorCount);
+        _buffers = new IntakeBuffers(2 * Environment.ProcessorCount + 2);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids) =>
+        OnDisk(() => ids.Where(id => !_fresh.Contains(id) && !_chunks.Has(id)).ToArray());
+
+    /// <summary>Memory for the bytes of a chunk's file; waits for a free piece. Given back by
+    /// <see cref="Add(ChunkId, byte[], NativeBuffer, int)"/>.</summary>
+    /// <exception cref="RemoteException">An earlier chunk was not taken.</exception>
+    internal NativeBuffer Rent() => OnDisk(() => _buffers.Take(() =>
+    {
+        _workers.ThrowIfFailed();
+        _tick();
+    }));
+
+    /// <summary>Gives memory back unused.</summary>
+    internal void Return(NativeBuffer buffer) => _buffers.Give(buffer);
+
+    /// <inheritdoc/>
+    public void Add(ChunkId id, ReadOnlySpan<byte> stored)
+    {
+        NativeBuffer buffer = Rent();
+        stored.CopyTo(buffer.Span);
+        Add(id, sha256: null, buffer, stored.Length);
+    }
+
+    /// <summary>Adds a chunk that was received into rented memory.</summary>
+    /// <param name="id">Its name.</param>
+    /// <param name="sha256">What the bytes of its file were said to hash to; null when nothing was said.</param>
+    /// <param name="buffer">From <see cref="Rent"/>; given back by this.</param>
+    /// <param name="length">The bytes in it.</param>
+    /// <exception cref="RemoteException">This or an earlier chunk was not taken.</exception>
+    internal void Add(ChunkId id, byte[]? sha256, NativeBuffer buffer, int length)
+    {
+        if (_fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime))
+        {
+            Checkpoint();
+        }
+        if (!_fresh.Add(id))
+        {
+            _buffers.Give(buffer);
+            return;
+        }
+        _freshSince = _fresh.Count == 1 ? _time.GetTimestamp() : _freshSince;
+        _freshBytes += length;
+        OnDisk(() => _workers.Queue(codec => Write(id, sha256, buffer, length, codec), _tick));
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ChunkId> AddArtifact(string name, byte[] content)
+    {
+        // The listing is read from chunks/, like every listing.
+        Checkpoint();
+        ArtifactFile artifact = ParseArtifact(name, content);
+        List<ChunkId> missing = OnDisk(() => MissingOf(artifact));
+        if (missing.Count == 0)
+        {
+            OnDisk(() => _directory.WriteArtifact(name, content));
+            _artifacts[name] = Convert.ToHexStringLower(SHA256.HashData(content));
+        }
+        return missing;
+    }
+
+    /// <inheritdoc/>
+    public void Commit(byte[] manifest)
+    {
+        Checkpoint();
+        BackupRun run = ParseManifest(manifest);
+        OnDisk(() =>
+        {
+            string place = Path.Combine(_store.CompletedDirectory, _id.ToString());
+            if (IsThere(place, manifest))
+            {
+                Sync();
+            }
+            else
+            {
+                _directory.RemoveWorkingFiles(keepChunks: false);
+                _directory.WriteManifest(manifest);
+                _directory.WriteSums();
+                Sync();
+                _beforeCommit(_id);
+                Replace(place);
+                _directory.Commit(run.Status);
+            }
+        });
+        _isCommitted = true;
+    }
+
+    /// <summary>Ends the arrival. Chunks that were checked and can be synced stay.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            if (!_isCommitted && !_hasFailed)
+            {
+                Checkpoint();
+            }
+        }
+        catch (RemoteException)
+        {
+            // What cannot be kept is sent again; whoever gives up has a reason of their own to tell.
+        }
+        _workers.Dispose();
+        _buffers.Dispose();
+        _chunks.Dispose();
+        _fileSystem.Dispose();
+        if (!_directory.IsCommitted)
+        {
+            Leftovers.Unlink(_directory.Path);
+        }
+        _held?.Dispose();
+    }
+
+    // On a worker.
+    private void Write(ChunkId id, byte[]? sha256, NativeBuffer buffer, int length, ChunkCodec codec)
+    {
+        try
+        {
+            ReadOnlySpan<byte> stored = buffer.Span[..length];
+            if (sha256 is not null && !SHA256.HashData(stored).AsSpan().SequenceEqual(sha256))
+            {
+                throw new RemoteException(RemoteFault.Damaged, $"the bytes of chunk {id} are not those that were announced");
+            }
+            if (codec.TryDecode(stored, id, out _) is string problem)
+            {
+                throw new RemoteException(RemoteFault.Damaged, $"chunk {id} {problem}");
+            }
+            _chunks.PutStored(id, buffer, length);
+        }
+        finally
+        {
+            _buffers.Give(buffer);
+        }
+    }
+
+    private void Checkpoint()
+    {
+        if (_fresh.Count == 0)
+        {
+            return;
+        }
+        OnDisk(() =>
+        {
+            _workers.WaitUntilIdle(_tick);
+            Sync();
+            new NewChunks(_store, _directory.ChunksPath).Publish();
+        });
+        _fresh.Clear();
+        _freshBytes = 0;
+    }
+
+    private static ArtifactFile ParseArtifact(string name, byte[] content)
+    {
+        try
+        {
+            ArtifactFile artifact = ArtifactFile.Parse(content, name);
+            return ParticipantName.IsValid(artifact.Participant) && artifact.Participant + RunDirectory.ArtifactSuffix == name
+                ? artifact
+                : throw new RemoteException(RemoteFault.Damaged, $"{name} is not an artifact of that name");
+        }
+        catch (Exception e) when (e is JsonException or BackupException)
+        {
+            throw new RemoteException(RemoteFault.Damaged, $"{name} is no artifact: {e.Message}", e);
+        }
+    }
+
+    // Chunks that are not there, or are there with something else in them.
+    private List<ChunkId> MissingOf(ArtifactFile artifact)
+    {
+        List<ChunkId> missing = [];
+        HashSet<ChunkId> seen = [];
+        using ChunkPresence presence = new(_store);
+        using ListingReader reader = new(_store, artifact);
+        for (int i = 0; i < artifact.Listing.Length && missing.Count < MaxTold; i++)
+        {
+            _tick();
+            ListingChunk chunk = artifact.Listing[i];
+            if (!ChunkId.TryParse(chunk.Chunk, out ChunkId listing))
+            {
+                throw new RemoteException(RemoteFault.Damaged, $"{chunk.Chunk} is not the name of a chunk");
+            }
+            try
+            {
+                IEnumerable<Segment> wanted = _chunks.Has(listing) ? reader.Segments(i) : [];
+                missing.AddRange(wanted
+                    .Where(s => !s.IsHole && seen.Add(s.Chunk) && IsMissing(presence, s.Chunk, s.StoredSize))
+                    .Select(s => s.Chunk));
+                if (!_chunks.Has(listing))
+                {
+                    missing.Add(listing);
+                }
+            }
+            catch (BackupException)
+            {
+                // Damaged here: it is to be sent again. Should it be so there, too, the sender notices that it gets no further.
+                missing.Add(listing);
+            }
+        }
+        return missing;
+    }
+
+    private bool IsMissing(ChunkPresence presence, ChunkId id, long storedSize) =>
+        !_chunks.Has(id) || presence.ProblemOf(id, storedSize) is not null;
+
+    private BackupRun ParseManifest(byte[] manifest)
+    {
+        BackupRun run;
+        try
+        {
+            run = RunManifest.Parse(manifest, _id, RunDirectory.Place(RunStatus.Completed, _id));
+        }
+        catch (BackupException e)
+        {
+            throw new RemoteException(RemoteFault.Damaged, e.Message, e);
+        }
+        if (run.Status is not (RunStatus.Completed or RunStatus.Partial))
+        {
+            throw new RemoteException(RemoteFault.Damaged, $"run {_id} is neither completed nor partial");
+        }
+        ImmutableArray<ArtifactResult> named = [.. run.Participants.SelectMany(p => p.Artifacts)];
+        ArtifactResult? other = named.FirstOrDefault(a => !_artifacts.TryGetValue(a.LogicalName, out string? sha) || sha != a.Sha256);
+        return other is null && named.Length == _artifacts.Count
+            ? run
+            : throw new RemoteException(
+                RemoteFault.Damaged, $"the manifest of run {_id} names other artifacts than were sent: {other?.LogicalName}");
+    }
+
+    // The same run, from an attempt whose answer was lost, or of another sender that won.
+    private bool IsThere(string place, byte[] manifest)
+    {
+        string file = Path.Combine(place, RunDirectory.ManifestName);
+        if (!Directory.Exists(place))
+        {
+            return false;
+        }
+        bool isSame = File.Exists(file) && StoreFile.Read(file).AsSpan().SequenceEqual(manifest);
+        return isSame || _overwrites
+            ? isSame
+            : throw new RemoteException(RemoteFault.RunExists, $"there is another run {_id} already");
+    }
+
+    private void Replace(string place)
+    {
+        if (_overwrites && Directory.Exists(place))
+        {
+            new Leftovers(_store, _time).MoveToTrash(place);
+        }
+    }
+
+    private void Sync()
+    {
+        if (Libc.SyncFs(Posix.Number(_fileSystem)) != 0)
+        {
+            throw PosixException.Last("sync", _store.Directory);
+        }
+    }
+
+    private void OnDisk(Action work) => OnDisk(() =>
+    {
+        work();
+        return true;
+    });
+
+    // After a failure of the disk nothing is retried, and nothing that is not known to be durable is kept.
+    private T OnDisk<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (RemoteException)
+        {
+            _hasFailed = true;
+            throw;
+        }
+        catch (PosixException e)
+        {
+            _hasFailed = true;
+            throw new RemoteException(RemoteFault.StorageFailed, e.Message, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
+        {
+            _hasFailed = true;
+            throw new RemoteException(RemoteFault.StorageFailed, e.Message, e);
+        }
+    }
+}

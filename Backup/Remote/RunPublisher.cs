@@ -1,0 +1,149 @@
+using System.Collections.Immutable;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Remote;
+
+/// <summary>
+/// Sends a run of the own store to backup servers, each on a thread of its own, begun by name: one that is dead delays nothing but
+/// itself. Knows nothing of clients: it returns what became of it.
+/// </summary>
+internal sealed class RunPublisher
+{
+    // Longer waits between attempts would outlast most runs.
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromMinutes(10);
+
+    private readonly BackupStore _store;
+    private readonly string _agent;
+    private readonly TimeProvider _time;
+
+    /// <param name="store">The own store; the caller holds its lock.</param>
+    /// <param name="agent">Name and version of this program.</param>
+    /// <param name="time">The clock.</param>
+    internal RunPublisher(BackupStore store, string agent, TimeProvider time)
+    {
+        _store = store;
+        _agent = agent;
+        _time = time;
+    }
+
+    /// <summary>The endpoints to which a run goes by itself, by name.</summary>
+    internal ImmutableArray<Endpoint> Due(ImmutableArray<Endpoint> endpoints, BackupRun run) =>
+        [.. endpoints.Where(e => e.IsEnabled && (run.Type == RunType.Full || !e.IsForFullRunsOnly) && IsDue(e, run))];
+
+    /// <summary>Sends a run.</summary>
+    /// <param name="run">The run, in <c>completed/</c>.</param>
+    /// <param name="endpoints">Where to.</param>
+    /// <param name="tick">Told how far it is, about ten times a second.</param>
+    /// <param name="why">Why it was stopped, once it was.</param>
+    /// <param name="stop">Ends it: what has not arrived then has failed.</param>
+    /// <returns>What became of it at each, in the same order.</returns>
+    internal ImmutableArray<RemoteResult> Publish(
+        BackupRun run, ImmutableArray<Endpoint> endpoints, Action<PublishState> tick, Func<string> why, CancellationToken stop)
+    {
+        int steps = RunTransfer.StepsOf(run);
+        PublishBoard board = new(endpoints.Length, steps);
+        string[] errors = new string[endpoints.Length];
+        Thread[] threads = new Thread[endpoints.Length];
+        for (int i = 0; i < threads.Length; i++)
+        {
+            int server = i;
+            threads[i] = new Thread(() => Send(run, endpoints[server], server, board, errors, stop)) { Name = $"publish-{i}" };
+            threads[i].Start();
+        }
+        board.WaitForAll(tick);
+        foreach (Thread thread in threads)
+        {
+            thread.Join();
+        }
+        return
+        [
+            .. endpoints.Select((e, i) => new RemoteResult
+            {
+                ServerName = e.Name,
+                Ok = errors[i].Length == 0,
+                StepsDone = errors[i].Length == 0 ? steps : Math.Min(board.DoneOf(i), steps - 1),
+                StepsTotal = steps,
+                Error = stop.IsCancellationRequested && errors[i].Length > 0 ? why() : errors[i],
+            }),
+        ];
+    }
+
+    private bool IsDue(Endpoint endpoint, BackupRun run) =>
+        endpoint.IntervalSeconds == 0
+        || run.StartedAtUnix - new ServerState(_store, endpoint.Name).LastUpload >= endpoint.IntervalSeconds;
+
+    // On the server's thread, which has nobody to pass a failure on to.
+    private void Send(BackupRun run, Endpoint endpoint, int server, PublishBoard board, string[] errors, CancellationToken stop)
+    {
+        try
+        {
+            errors[server] = Attempt(run, endpoint, new Observer(endpoint, server, board, new(endpoint.BandwidthBytes, _time, stop)), stop);
+            if (errors[server].Length == 0)
+            {
+                new ServerState(_store, endpoint.Name).LastUpload = run.StartedAtUnix;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            errors[server] = "it was stopped";
+        }
+        catch (Exception e)
+        {
+            bool expected = e is IOException or UnauthorizedAccessException or BackupException;
+            errors[server] = expected ? e.Message : $"internal error: {e.GetType().Name}: {e.Message}";
+        }
+        finally
+        {
+            board.End(server);
+        }
+    }
+
+    // "" when it has arrived, else why not.
+    private string Attempt(BackupRun run, Endpoint endpoint, Observer observer, CancellationToken stop)
+    {
+        TimeSpan delay = TimeSpan.FromSeconds(endpoint.RetryDelaySeconds);
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                observer.Begin();
+                BackupServer server = BackupServer.Of(endpoint, _store, _agent, _time);
+                using IRunDestination destination = server.Receive(run.Id, stop);
+                using StoredRunOrigin origin = new(_store, Path.Combine(_store.CompletedDirectory, run.Id.ToString()));
+                RunTransfer.Copy(run.Id, origin, destination, observer);
+                return "";
+            }
+            catch (RemoteException e)
+            {
+                if (!e.IsWorthRetrying || attempt >= endpoint.RetryAttempts)
+                {
+                    return attempt > 1 ? $"{e.Message} ({attempt} attempts)" : e.Message;
+                }
+            }
+            if (stop.WaitHandle.WaitOne(delay))
+            {
+                stop.ThrowIfCancellationRequested();
+            }
+            delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay;
+        }
+    }
+
+    private sealed class Observer(Endpoint endpoint, int server, PublishBoard board, Bandwidth bandwidth) : TransferObserver
+    {
+        private int _done;
+
+        internal void Begin() => _done = 0;
+
+        internal override void BeginArtifact(string participant) =>
+            board.Tell($"remote upload {participant} {endpoint.Name}", participant);
+
+        internal override void BeginManifest() => board.Tell($"remote manifest publish {endpoint.Name}", "");
+
+        internal override void Advance(double fraction) => board.Advance(server, _done, fraction);
+
+        internal override void EndStep() => board.Advance(server, ++_done, 0);
+
+        internal override void Spend(int bytes) => bandwidth.Spend(bytes);
+    }
+}

@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Backupd.Backup.Runs;
+
+namespace Backupd.Backup.Remote;
+
+/// <summary>Something that the owner of a vault may want to know.</summary>
+/// <param name="Text">A sentence.</param>
+/// <param name="IsWarning">Whether something is not as it should be.</param>
+public readonly record struct VaultNotice(string Text, bool IsWarning);
+
+/// <summary>
+/// What a backup server keeps for others: one store for each login, below one directory. Safe from any number of threads;
+/// <c>Serve</c> blocks and wants one of its own.
+/// </summary>
+public sealed class Vault
+{
+    /// <summary>8 peers at a time: each has a thread, and some 30 MiB while chunks arrive.</summary>
+    public const int MaxSessions = 8;
+
+    private const string Refusal = "there is no such login, or not with this password";
+
+    private readonly TimeProvider _time;
+    private readonly string _agent;
+    private readonly ConcurrentDictionary<string, VaultStore> _stores = new();
+
+    // Swapped as a whole.
+    private volatile VaultAccess _access;
+    private int _sessions;
+
+    /// <summary>Makes a vault; touches nothing.</summary>
+    /// <param name="access">Who may use it.</param>
+    /// <param name="agent">Name and version of this program.</param>
+    /// <param name="time">The clock.</param>
+    public Vault(VaultAccess access, string agent, TimeProvider time)
+    {
+        _access = access;
+        _agent = agent;
+        _time = time;
+    }
+
+    /// <summary>Told of runs that come and go. An observer must not throw; called on the threads of sessions.</summary>
+    public event Action<VaultNotice>? Noticed;
+
+    /// <summary>Takes over other logins and rules. Sessions that are on go on with what they began with.</summary>
+    public void Reconfigure(VaultAccess access)
+    {
+        _access = access;
+        _stores.Clear();
+    }
+
+    /// <summary>Whether a line is what a peer begins with.</summary>
+    public static bool IsLogin(string? command) => command == PeerCommands.Login;
+
+    /// <summary>Serves a connection until its peer closes it. Disk, long; blocks.</summary>
+    /// <param name="stream">Encrypted, at its first byte after what was received; owned.</param>
+    /// <param name="begun">What was received: a whole line, and perhaps more.</param>
+    /// <param name="accepted">Called once the peer has shown who it is.</param>
+    /// <param name="cancellation">Stops a prune; the connection itself is closed by its owner.</param>
+    public void Serve(Stream stream, ReadOnlyMemory<byte> begun, Action accepted, CancellationToken cancellation)
+    {
+        using PeerStream peer = new(stream, begun.Span);
+        try
+        {
+            Interlocked.Increment(ref _sessions);
+            VaultStore? store = LogIn(peer);
+            if (store is not null)
+            {
+                accepted();
+                Serve(peer, store, cancellation);
+            }
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or RemoteException)
+        {
+            // The peer is gone, was silent for too long, or does not speak this protocol; what it had sent whole is kept.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _sessions);
+        }
+    }
+
+    private void Serve(PeerStream peer, VaultStore store, CancellationToken cancellation)
+    {
+        bool hasChanged = false;
+        bool hasDeleted = false;
+        using (VaultSession session = new(peer, store, Tell))
+        {
+            try
+            {
+                session.Run();
+            }
+            finally
+            {
+                hasChanged = session.HasChanged;
+                hasDeleted = session.HasDeleted;
+            }
+        }
+        if (hasChanged)
+        {
+            Prune(store, hasDeleted, cancellation);
+        }
+    }
+
+    private void Prune(VaultStore store, bool isDue, CancellationToken cancellation)
+    {
+        try
+        {
+            if (store.Prune(isDue, cancellation) is PruneOutcome outcome)
+            {
+                string[] gone = [.. outcome.Runs.Where(r => !r.IsKept).Select(r => r.Run.Id.ToString())];
+                if (gone.Length > 0)
+                {
+                    Tell(new VaultNotice($"pruned what is kept for {store.Login}; removed: {string.Join(' ', gone)}", IsWarning: false));
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The daemon stops; the next session goes on with it.
+        }
+        catch (Exception e) when (e is BackupException or IOException or UnauthorizedAccessException)
+        {
+            Tell(new VaultNotice($"what is kept for {store.Login} was not pruned: {e.Message}", IsWarning: true));
+        }
+    }
+
+    // Null when the peer was sent away.
+    private VaultStore? LogIn(PeerStream peer)
+    {
+        try
+        {
+            PeerRequest request = peer.Read(PeerJson.Default.PeerRequest)
+                ?? throw new RemoteException(RemoteFault.ProtocolBroken, "there is no line");
+            if (request.Version != PeerLimits.Version)
+            {
+                throw new RemoteException(
+                    RemoteFault.ProtocolBroken, $"this vault speaks version {PeerLimits.Version} of the peer protocol");
+            }
+            VaultAccess access = _access;
+            VaultLogin login = Find(access, request.Login ?? "", request.Password ?? "");
+            if (Volatile.Read(ref _sessions) > MaxSessions)
+            {
+                throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others are being served; try again");
+            }
+            VaultStore store = _stores.GetOrAdd(
+                login.Name, _ => new VaultStore(Path.Combine(access.Settings.Path, login.Name), login, access.Settings.Keep, _time));
+            PeerReply reply = new() { Version = PeerLimits.Version, Agent = _agent, AppendOnly = login.IsAppendOnly };
+            peer.Write(reply, PeerJson.Default.PeerReply, default);
+            return store;
+        }
+        catch (RemoteException e)
+        {
+            if (e.Fault != RemoteFault.Busy)
+            {
+                Tell(new VaultNotice($"a peer was refused: {e.Message}", IsWarning: true));
+            }
+            peer.Write(PeerErrors.ReplyOf(e), PeerJson.Default.PeerReply, default);
+            peer.Flush();
+            return null;
+        }
+    }
+
+    // Takes as long whether the login is there or not.
+    private static VaultLogin Find(VaultAccess access, string name, string password)
+    {
+        byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(password));
+        VaultLogin? login = access.Settings.Logins.FirstOrDefault(l => l.Name == name);
+        byte[] wanted = login is not null && access.PasswordHashes.TryGetValue(name, out byte[]? hash) ? hash : new byte[shown.Length];
+        bool isRight = CryptographicOperations.FixedTimeEquals(shown, wanted);
+        return isRight && login is not null ? login : throw new RemoteException(RemoteFault.LoginRefused, Refusal);
+    }
+
+    private void Tell(VaultNotice notice) => Noticed?.Invoke(notice);
+}

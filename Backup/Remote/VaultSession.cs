@@ -1,0 +1,275 @@
+using System.Text.Json;
+using Backupd.Backup.Native;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Remote;
+
+/// <summary>Serves one peer that has logged in, until it closes the connection. Blocks; one thread.</summary>
+internal sealed class VaultSession : IDisposable
+{
+    private readonly PeerStream _stream;
+    private readonly VaultStore _vault;
+    private readonly Action<VaultNotice> _tell;
+    private readonly ChunkCodec _codec = new();
+    private RunIntake? _intake;
+    private RunId _arriving;
+
+    // Why nothing more of the arriving run is taken.
+    private RemoteException? _failure;
+    private bool _isPruneDue;
+
+    /// <param name="stream">Behind the login's line; owned by the caller.</param>
+    /// <param name="vault">What the login has.</param>
+    /// <param name="tell">Told what people want to know of.</param>
+    internal VaultSession(PeerStream stream, VaultStore vault, Action<VaultNotice> tell)
+    {
+        _stream = stream;
+        _vault = vault;
+        _tell = tell;
+    }
+
+    /// <summary>Whether a run has come or gone, so that a prune may have something to do.</summary>
+    internal bool HasChanged { get; private set; }
+
+    /// <summary>Whether a run was deleted.</summary>
+    internal bool HasDeleted => _isPruneDue;
+
+    /// <summary>Answers requests until there are no more.</summary>
+    /// <exception cref="IOException">The connection was cut, or was silent for too long.</exception>
+    internal void Run()
+    {
+        while (_stream.Read(PeerJson.Default.PeerRequest) is PeerRequest request)
+        {
+            try
+            {
+                Answer(request);
+            }
+            catch (RemoteException e)
+            {
+                _stream.Write(PeerErrors.ReplyOf(e), PeerJson.Default.PeerReply, default);
+                if (e.Fault == RemoteFault.ProtocolBroken)
+                {
+                    // What follows cannot be told from the bytes of a chunk.
+                    _stream.Flush();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _intake?.Dispose();
+        _codec.Dispose();
+    }
+
+    private void Answer(PeerRequest request)
+    {
+        PeerStream.CheckLength(request.Payload, PeerLimits.MaxFileBytes);
+        switch (request.Command)
+        {
+            case PeerCommands.PutChunk:
+                PutChunk(request);
+                Reply([]);
+                break;
+            case PeerCommands.GetChunk:
+                GetChunk(request);
+                break;
+            case PeerCommands.ListRuns:
+                Reply(ListRuns(request));
+                break;
+            case PeerCommands.GetFile:
+                Reply(GetFile(request));
+                break;
+            case PeerCommands.HasChunks:
+                ChunkId[] asked = PeerConnection.IdsOf(
+                    _stream.ReadPayload(request.Payload, PeerLimits.MaxChunksAsked * ChunkId.Size));
+                Reply(PeerConnection.BytesOf(Arriving().Missing(asked)));
+                break;
+            case PeerCommands.BeginRun:
+                BeginRun(IdOf(request));
+                Reply([]);
+                break;
+            case PeerCommands.PutFile:
+                Reply(PutFile(request));
+                break;
+            case PeerCommands.CommitRun:
+                CommitRun(request);
+                Reply([]);
+                break;
+            case PeerCommands.DeleteRun:
+                DeleteRun(IdOf(request));
+                Reply([]);
+                break;
+            default:
+                _stream.Skip(request.Payload);
+                throw new RemoteException(RemoteFault.Unsupported, "there is no such command");
+        }
+    }
+
+    private void Reply(byte[] payload) =>
+        _stream.Write(new PeerReply { Payload = payload.Length }, PeerJson.Default.PeerReply, payload);
+
+    private byte[] ListRuns(PeerRequest request)
+    {
+        int limit = request.Limit is > 0 and < PeerLimits.MaxListedRuns ? request.Limit : PeerLimits.MaxListedRuns;
+        PeerRun[] rows =
+        [
+            .. _vault.Catalog.List(limit, before: null, out _)
+                .Where(r => r.Status is RunStatus.Completed or RunStatus.Partial)
+                .Select(PeerRun.From),
+        ];
+        return JsonSerializer.SerializeToUtf8Bytes(rows, PeerRunJson.Default.PeerRunArray);
+    }
+
+    private byte[] GetFile(PeerRequest request)
+    {
+        string name = request.Name ?? "";
+        if (name is not (RunDirectory.ManifestName or RunDirectory.SumsName) && !RunDirectory.IsArtifactName(name))
+        {
+            throw new RemoteException(RemoteFault.RunNotFound, "a run has no file of that name");
+        }
+        using IDisposable held = _vault.Hold();
+        try
+        {
+            return StoreFile.Read(Path.Combine(_vault.DirectoryOf(IdOf(request)), name));
+        }
+        catch (IOException e)
+        {
+            throw new RemoteException(RemoteFault.StorageFailed, Reason(e), e);
+        }
+    }
+
+    private void GetChunk(PeerRequest request)
+    {
+        ChunkId id = ChunkOf(request);
+        string path = BackupStore.ChunkPath(_vault.Store.ChunksDirectory, id);
+        if (_codec.TryReadStored(path, cold: false, out ReadOnlySpan<byte> stored) is string problem)
+        {
+            throw new RemoteException(RemoteFault.Damaged, $"chunk {id} {problem}");
+        }
+        PeerReply reply = new()
+        {
+            Sha256 = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(stored)),
+            Payload = stored.Length,
+        };
+        _stream.Write(reply, PeerJson.Default.PeerReply, stored);
+    }
+
+    private void BeginRun(RunId id)
+    {
+        _intake?.Dispose();
+        _intake = null;
+        _failure = null;
+        _intake = _vault.Receive(id);
+        _arriving = id;
+    }
+
+    private void PutChunk(PeerRequest request)
+    {
+        PeerStream.CheckLength(request.Payload, PeerLimits.MaxChunkBytes);
+        ChunkId id;
+        NativeBuffer buffer;
+        RunIntake intake;
+        try
+        {
+            id = ChunkOf(request);
+            intake = Arriving();
+            _vault.Take(request.Payload);
+            buffer = intake.Rent();
+        }
+        catch (RemoteException e)
+        {
+            _failure ??= e;
+            // The sender has more on its way, which is read and not taken.
+            _stream.Skip(request.Payload);
+            throw;
+        }
+        try
+        {
+            _stream.ReadPayload(buffer.Span[..request.Payload]);
+        }
+        catch
+        {
+            intake.Return(buffer);
+            throw;
+        }
+        Guarded(() => intake.Add(id, HashOf(request), buffer, request.Payload));
+    }
+
+    private byte[] PutFile(PeerRequest request)
+    {
+        byte[] content = _stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
+        RunIntake intake = Arriving();
+        IReadOnlyList<ChunkId> missing = [];
+        Guarded(() =>
+        {
+            _vault.Take(content.Length);
+            missing = intake.AddArtifact(request.Name ?? "", content);
+        });
+        return PeerConnection.BytesOf([.. missing.Take(PeerLimits.MaxChunksAsked)]);
+    }
+
+    private void CommitRun(PeerRequest request)
+    {
+        byte[] manifest = _stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
+        RunIntake intake = Arriving();
+        Guarded(() =>
+        {
+            _vault.Take(manifest.Length);
+            intake.Commit(manifest);
+        });
+        HasChanged = true;
+        _intake = null;
+        intake.Dispose();
+        _tell(new VaultNotice($"run {_arriving} of {_vault.Login} has arrived", IsWarning: false));
+    }
+
+    private void DeleteRun(RunId id)
+    {
+        _vault.Delete(id);
+        HasChanged = true;
+        _isPruneDue = true;
+        _tell(new VaultNotice($"run {id} was deleted by {_vault.Login}", IsWarning: false));
+    }
+
+    private RunIntake Arriving() => _failure is not null
+        ? throw _failure
+        : _intake ?? throw new RemoteException(RemoteFault.ProtocolBroken, "no run was begun");
+
+    // The first failure is what the sender is told from then on.
+    private void Guarded(Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (RemoteException e)
+        {
+            _failure ??= e.Fault == RemoteFault.StorageFailed ? new RemoteException(e.Fault, Reason(e.InnerException ?? e), e) : e;
+            if (e.Fault == RemoteFault.StorageFailed)
+            {
+                _tell(new VaultNotice($"run {_arriving} of {_vault.Login} is not taken: {e.Message}", IsWarning: true));
+            }
+            throw _failure;
+        }
+    }
+
+    // Without paths, which are nobody's business elsewhere.
+    private static string Reason(Exception e) =>
+        $"the vault's disk failed{(e is PosixException posix ? $": {posix.Reason}" : "; its log says more")}";
+
+    private static RunId IdOf(PeerRequest request) => RunId.TryParse(request.RunId, out RunId id)
+        ? id
+        : throw new RemoteException(RemoteFault.ProtocolBroken, "run_id is no run id");
+
+    private static ChunkId ChunkOf(PeerRequest request) => ChunkId.TryParse(request.Chunk.AsSpan(), out ChunkId id)
+        ? id
+        : throw new RemoteException(RemoteFault.ProtocolBroken, "chunk is no name of a chunk");
+
+    private static byte[] HashOf(PeerRequest request) => ChunkId.TryParse(request.Sha256.AsSpan(), out _)
+        ? Convert.FromHexString(request.Sha256!)
+        : throw new RemoteException(RemoteFault.ProtocolBroken, "sha256 is no hash");
+}

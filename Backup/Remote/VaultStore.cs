@@ -1,0 +1,158 @@
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+
+namespace Backupd.Backup.Remote;
+
+/// <summary>What one login of a vault has: an ordinary store, which it may fill up to its quota. Safe from any number of
+/// threads.</summary>
+internal sealed class VaultStore
+{
+    private readonly VaultLogin _login;
+    private readonly RetentionPolicy? _keep;
+    private readonly TimeProvider _time;
+
+    // Guards the two below; the disk is looked at under it once, by the first who asks.
+    private readonly Lock _lock = new();
+    private long _used = -1;
+
+    /// <summary>Opens the store, or makes it.</summary>
+    /// <exception cref="RemoteException">StorageFailed.</exception>
+    internal VaultStore(string directory, VaultLogin login, RetentionPolicy? keep, TimeProvider time)
+    {
+        _login = login;
+        _keep = keep;
+        _time = time;
+        try
+        {
+            Store = BackupStore.OpenOrCreate(directory);
+        }
+        catch (BackupException e)
+        {
+            throw new RemoteException(RemoteFault.StorageFailed, "the vault cannot open what it holds for this login", e);
+        }
+        Catalog = new RunCatalog(Store);
+    }
+
+    internal string Login => _login.Name;
+
+    internal bool IsAppendOnly => _login.IsAppendOnly;
+
+    internal BackupStore Store { get; }
+
+    internal RunCatalog Catalog { get; }
+
+    /// <summary>A hold on the store that keeps garbage collection out.</summary>
+    /// <exception cref="RemoteException">Busy.</exception>
+    internal IDisposable Hold() => StoreLock.TryShared(Store)
+        ?? throw new RemoteException(RemoteFault.Busy, "the vault is pruning what it holds for this login; try again");
+
+    /// <summary>Begins the arrival of a run.</summary>
+    /// <exception cref="RemoteException">Busy, StorageFailed.</exception>
+    internal RunIntake Receive(RunId id)
+    {
+        IDisposable held = Hold();
+        try
+        {
+            ArrivalTimes arrivals = new(Store);
+            return new RunIntake(
+                Store, id, new IntakeOptions { Held = held, BeforeCommit = run => arrivals.Record(run, _time.GetUtcNow()) }, _time);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Counts bytes that are about to be stored.</summary>
+    /// <exception cref="RemoteException">QuotaExceeded: they are not to be.</exception>
+    internal void Take(long bytes)
+    {
+        lock (_lock)
+        {
+            _used = _used < 0 ? Measure() : _used;
+            if (_login.QuotaBytes is long quota && _used + bytes > quota)
+            {
+                throw new RemoteException(
+                    RemoteFault.QuotaExceeded, $"the quota of {quota} bytes is used up: {_used} are stored, {bytes} more were to come");
+            }
+            _used += bytes;
+        }
+    }
+
+    /// <summary>Moves a run to the trash.</summary>
+    /// <exception cref="RemoteException">AppendOnly, RunNotFound, Busy, StorageFailed.</exception>
+    internal void Delete(RunId id)
+    {
+        if (IsAppendOnly)
+        {
+            throw new RemoteException(RemoteFault.AppendOnly, "this login may add runs and read them, and delete none");
+        }
+        using IDisposable held = Hold();
+        string path = DirectoryOf(id);
+        try
+        {
+            if (new RunPins(Store).All().Contains(id))
+            {
+                throw new RemoteException(RemoteFault.AppendOnly, $"run {id} is pinned on the vault");
+            }
+            Leftovers.Unlink(new Leftovers(Store, _time).MoveToTrash(path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new RemoteException(RemoteFault.StorageFailed, $"run {id} was not deleted: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The directory of a run that is whole.</summary>
+    /// <exception cref="RemoteException">RunNotFound.</exception>
+    internal string DirectoryOf(RunId id)
+    {
+        string path = Path.Combine(Store.CompletedDirectory, id.ToString());
+        return Directory.Exists(path)
+            ? path
+            : throw new RemoteException(RemoteFault.RunNotFound, $"there is no run {id}");
+    }
+
+    /// <summary>Removes what the vault's rules do not keep and what nothing uses any more, unless others are at work: then the
+    /// next one does it.</summary>
+    /// <param name="isDue">Also when there are no rules: a run was deleted.</param>
+    /// <param name="cancellation">Stops between steps.</param>
+    /// <returns>What was done; null when nothing was to be done, or others were at work.</returns>
+    /// <exception cref="BackupException">It cannot be known what a run needs; nothing was removed.</exception>
+    internal PruneOutcome? Prune(bool isDue, CancellationToken cancellation)
+    {
+        if (_keep is null && !isDue)
+        {
+            return null;
+        }
+        using StoreLock? held = StoreLock.TryExclusive(Store);
+        if (held is null)
+        {
+            return null;
+        }
+        try
+        {
+            return new RunPruner(Store, _time, (_, _) => { }, cancellation).Run(new PruneRequest
+            {
+                Policy = _keep ?? new RetentionPolicy { Last = int.MaxValue },
+                Arrivals = new ArrivalTimes(Store),
+            });
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _used = -1;
+            }
+        }
+    }
+
+    private long Measure()
+    {
+        long chunks = ChunkTree.Visit(
+            Store.ChunksDirectory, (_, _, files) => new ChunkTally(files.Count, files.Sum(f => f.Size)), (_, _) => { }).Bytes;
+        return chunks + Directory.EnumerateFiles(Store.CompletedDirectory, "*", SearchOption.AllDirectories)
+            .Sum(f => new FileInfo(f).Length);
+    }
+}

@@ -1,0 +1,86 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Backupd.Backup.Remote;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Remote;
+
+/// <summary>A backup server on the loopback, with TLS, in this process: a real server with a vault.</summary>
+internal sealed class TestVault : IAsyncDisposable
+{
+    public const string Login = "backup";
+    public const string Password = "correct horse battery";
+
+    private readonly TempDirectory _directory = new();
+    private readonly List<string> _notices = [];
+
+    public TestVault(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null, TimeProvider? time = null)
+    {
+        Vault = new Vault(Access(appendOnly, quota, keep), "backupd test", time ?? TimeProvider.System);
+        Vault.Noticed += n =>
+        {
+            lock (_notices)
+            {
+                _notices.Add(n.Text);
+            }
+        };
+        Server = new TestServer(o => o with { Vault = Vault });
+    }
+
+    public Vault Vault { get; }
+
+    public TestServer Server { get; }
+
+    public IPEndPoint Address => Server.Server.TcpEndPoint!;
+
+    /// <summary>What the login has.</summary>
+    public string StorePath => _directory["vault/" + Login];
+
+    public BackupStore Store => BackupStore.Open(StorePath);
+
+    public string Notices
+    {
+        get
+        {
+            lock (_notices)
+            {
+                return string.Join('\n', _notices);
+            }
+        }
+    }
+
+    /// <summary>The runs that anybody can see.</summary>
+    public string[] Visible => Directory.Exists(StorePath) ? new StoreExaminer(StorePath).Completed : [];
+
+    public VaultAccess Access(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null) => new(
+        new VaultSettings(
+            _directory["vault"], keep,
+            [new VaultLogin(Login, "", appendOnly, quota), new VaultLogin("other", "", isAppendOnly: false, quotaBytes: null)]),
+        new Dictionary<string, byte[]>
+        {
+            [Login] = SHA256.HashData(Encoding.UTF8.GetBytes(Password)),
+            ["other"] = SHA256.HashData("another long password"u8),
+        });
+
+    /// <summary>How a sender is configured for it, or for what stands between.</summary>
+    public EndpointChange Endpoint(string name = "vault", IPEndPoint? address = null) => new()
+    {
+        Name = name,
+        Host = (address ?? Address).ToString(),
+        Login = Login,
+        Password = Password,
+        TlsFingerprint = TestCertificate.Fingerprint(TestCertificate.Identity),
+        TimeoutSeconds = 20,
+        RetryAttempts = 1,
+        RetryDelaySeconds = 0,
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        await Server.DisposeAsync();
+        _directory.Dispose();
+    }
+}
