@@ -19,7 +19,7 @@ public sealed class StoredSizeTests
         Write(source, "t/small", 1_000);
         using Engine engine = new(new EngineSettings(), Later(), new DirectoryParticipant("t", true, source["t"]));
         BackupRun first = await engine.RunOk();
-        await CompressAgain(engine, "-19");
+        await CompressAgain(engine, "-9");
         Quick(engine, first);
         engine.Validate(first);
         Assert.AreEqual(0, Preview(engine, first, source["other"]).LeftOut);
