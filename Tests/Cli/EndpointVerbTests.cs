@@ -20,7 +20,8 @@ public sealed class EndpointVerbTests
         home.Write("pw", "correct horse\r\n");
         (int code, string output, string error) = await Run(
             home, address, "add", "offsite", "10.10.10.20", "--login", "web1", "--password-file", home["pw"],
-            "--fingerprint", $"SHA256:{Pin.ToUpperInvariant()}", "--runs", "all", "--interval", "6h", "--timeout", "2m30s", "--attempts", "5", "--retry-delay", "0s", "--bandwidth", "10M", "--json");
+            "--fingerprint", $"SHA256:{Pin.ToUpperInvariant()}", "--runs", "all", "--interval", "6h", "--timeout", "2m30s",
+            "--attempts", "5", "--retry-delay", "0s", "--bandwidth", "10M", "--json");
         Assert.AreEqual((0, ""), (code, error));
         Assert.AreEqual(
             "{\"name\":\"offsite\",\"host\":\"10.10.10.20:8620\",\"login\":\"web1\",\"password\":\"********\",\"enable\":1,\"mode\":0,"
