@@ -168,9 +168,10 @@ public sealed class EndpointVerbTests
     [DataRow("", -1L)]
     [DataRow("K", -1L)]
     [DataRow("-1", -1L)]
-    [DataRow("1.5G", -1L)]
+    [DataRow("1.5G", 1610612736L)]
+    [DataRow("0.0005K", -1L)]
     [DataRow("10 M", -1L)]
     [DataRow("10MB", -1L)]
     public void An_amount_is_a_number_and_perhaps_a_unit(string text, long bytes) =>
-        Assert.AreEqual(bytes, Backupd.Cli.Configuration.ByteSizes.TryParse(text, out long read) ? read : -1);
+        Assert.AreEqual(bytes, Backupd.Cli.Verbs.EndpointOptions.TryParseBytes(text, out long read) ? read : -1);
 }
