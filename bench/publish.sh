@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Times a publish to another backupd on the loopback, over TLS, beside what bounds it: copying the same new chunks with cp to the
-# same disk, and sending as many bytes through TLS with openssl. Beside it, restic copies the same tree to a second
+# same disk, and sending as many bytes through TLS with socat. Beside it, restic copies the same tree to a second
 # repository. All of them end with their bytes synced. Prints a Markdown table of medians.
 #
 # usage: bench/publish.sh [ROUNDS] [TREE...]      trees: mixed big; needs root only to install the tools
@@ -16,6 +16,7 @@ binary=${BACKUPD_BINARY:-$PWD/out/backupd}
 missing=()
 command -v restic >/dev/null || missing+=(restic)
 command -v openssl >/dev/null || missing+=(openssl)
+command -v socat >/dev/null || missing+=(socat)
 command -v jq >/dev/null || missing+=(jq)
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -78,7 +79,7 @@ copy_chunks() {
 }
 
 through_tls() {
-    openssl s_client -quiet -no_ign_eof -connect "127.0.0.1:$1" <"$2" >/dev/null 2>&1
+    socat -b 131072 -u "FILE:$2" "OPENSSL:127.0.0.1:$1,verify=0"
 }
 
 restic_copy() {
@@ -96,7 +97,8 @@ for round in $(seq 1 "$rounds"); do
 done
 head -c 24 /dev/urandom | base64 >"$work/password"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bench -keyout "$work/key" -out "$work/cert" 2>/dev/null
-chmod 600 "$work/password" "$work/key"
+cat "$work/cert" "$work/key" >"$work/both"
+chmod 600 "$work/password" "$work/key" "$work/both"
 fingerprint=$(openssl x509 -in "$work/cert" -noout -fingerprint -sha256 | cut -d= -f2)
 
 echo "$(nproc) processors, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) memory, $rounds rounds;" \
@@ -128,13 +130,13 @@ JSON
     "$binary" run --config "$place/sender.json" --quiet
     for round in $(seq 1 "$rounds"); do
         "$binary" endpoint add "r$round" "127.0.0.1:$port" --login "r$round" --password-file "$work/password" \
-            --fingerprint "$fingerprint" --disabled --config "$place/sender.json" >/dev/null
+            --fingerprint "$fingerprint" --disabled --config "$place/sender.json" >/dev/null 2>&1
     done
     find "$place/store/chunks" -type f -exec cat {} + >"$place/bytes"
     restic init -q --repo "$place/restic"
     restic backup -q --repo "$place/restic" "$place/data"
     tls_port=$(free_port)
-    openssl s_server -quiet -accept "127.0.0.1:$tls_port" -cert "$work/cert" -key "$work/key" >/dev/null 2>&1 &
+    socat -b 131072 -u "OPENSSL-LISTEN:$tls_port,bind=127.0.0.1,cert=$work/both,verify=0,reuseaddr,fork" OPEN:/dev/null &
     pids+=($!)
     for round in $(seq 1 "$rounds"); do
         timed publish "$binary" publish latest "r$round" --config "$place/sender.json" --quiet
