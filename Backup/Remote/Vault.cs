@@ -83,23 +83,19 @@ public sealed class Vault
 
     private void Serve(PeerStream peer, VaultStore store, CancellationToken cancellation)
     {
-        bool hasChanged = false;
-        bool hasDeleted = false;
-        using (VaultSession session = new(peer, store, Tell))
+        VaultSession session = new(peer, store, Tell);
+        try
         {
-            try
-            {
-                session.Run();
-            }
-            finally
-            {
-                hasChanged = session.HasChanged;
-                hasDeleted = session.HasDeleted;
-            }
+            session.Run();
         }
-        if (hasChanged)
+        finally
         {
-            Prune(store, hasDeleted, cancellation);
+            session.Dispose();
+            // Also when it was cut off afterwards: what had come is there.
+            if (session.HasChanged)
+            {
+                Prune(store, session.HasDeleted, cancellation);
+            }
         }
     }
 
