@@ -25,8 +25,8 @@ public static class CommandLine
           backupd run
           backupd status
 
-        Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 damaged data, 10 not found, 11 busy, 12 denied, 13 no daemon,
-        78 configuration refused, 124 timeout, 130 cancelled.
+        Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 damaged data, 5 safe here but not published, 10 not found,
+        11 busy, 12 denied, 13 no daemon, 78 configuration refused, 124 timeout, 130 cancelled.
         """;
 
     /// <summary>The program's version.</summary>
@@ -107,6 +107,8 @@ public static class CommandLine
         ExportVerb.Create(context),
         ServeVerb.Create(context),
         RunVerb.Create(context),
+        PublishVerb.Create(context),
+        ImportVerb.Create(context),
         WatchVerb.Create(context),
         StatusVerb.Create(context),
         LogVerb.Create(context),

@@ -21,6 +21,9 @@ public enum ExitCode
     /// <summary>Stored data is damaged.</summary>
     Damaged = 4,
 
+    /// <summary>The run is safe here, but a backup server does not have it.</summary>
+    NotPublished = 5,
+
     /// <summary>There is no such run, participant or path.</summary>
     NotFound = 10,
 

@@ -29,7 +29,12 @@ public sealed partial class BackupSupervisor
             ImmutableArray<Endpoint> endpoints = Chosen(server);
             ReadProgress reading = new(Progress, run, RunPhase.PublishRemote, $"publishing run {id}", _time);
             string Why() => active.IsTimedOut ? "it took longer than the timeout" : "it was cancelled";
-            return (reading, () => Publish(run, endpoints, reading.Publish, Why, stop));
+            return (reading, () =>
+            {
+                BackupRun sent = Publish(run, endpoints, reading.Publish, Why, stop);
+                reading.Conclude(Outcome(sent, endpoints));
+                return sent;
+            });
         }
         return Carry(active, "publishing", Prepare, cancellation);
     }
@@ -139,6 +144,14 @@ public sealed partial class BackupSupervisor
     {
         ImmutableArray<RemoteResult> results = new RunPublisher(Store, Agent, _time).Publish(run, endpoints, tick, why, stop);
         return run with { Remotes = new RemoteResults(Store).Add(run.Id, results) };
+    }
+
+    private static string Outcome(BackupRun sent, ImmutableArray<Endpoint> endpoints)
+    {
+        string[] missing = [.. endpoints.Select(e => e.Name).Where(n => sent.Remotes.Any(r => r.ServerName == n && !r.Ok))];
+        return missing.Length > 0
+            ? $"not published to {string.Join(", ", missing)}"
+            : $"published to {string.Join(", ", endpoints.Select(e => e.Name))}";
     }
 
     private ImmutableArray<Endpoint> Chosen(string? server)

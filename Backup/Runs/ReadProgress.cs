@@ -89,6 +89,9 @@ internal sealed class ReadProgress
         Step((long)(state.Fraction * 1000), 1000);
     }
 
+    /// <summary>What the end will say.</summary>
+    internal void Conclude(string message) => _snapshot = _snapshot with { Message = message, CurrentParticipant = "" };
+
     /// <summary>Publishes the end.</summary>
     internal void End() => PublishEnding(_snapshot with
     {

@@ -1,3 +1,4 @@
+using Backupd.Backup.Runs;
 using Backupd.Protocol.Contracts;
 
 namespace Backupd.Cli.Terminal;
@@ -111,14 +112,15 @@ public sealed class ProgressDisplay
 
     private void ShowPlain(ProgressObject progress)
     {
-        string what = $"{progress.Phase}/{progress.CurrentParticipant}/{progress.Active}";
+        bool isSending = progress is { Phase: RunPhase.PublishRemote, Active: true };
+        string what = $"{progress.Phase}/{progress.CurrentParticipant}/{progress.Active}/{(isSending ? progress.Message : "")}";
         if (what == _lastPlain && _time.GetElapsedTime(_drawnAt) < PlainInterval)
         {
             return;
         }
         _lastPlain = what;
         _drawnAt = _time.GetTimestamp();
-        string size = progress.BytesDone is long done and > 0 ? $", {Units.Bytes(done)}" : "";
+        string size = !isSending && progress.BytesDone is long done and > 0 ? $", {Units.Bytes(done)}" : "";
         string message = Units.Printable(progress.Message);
         string run = progress.RunId.Length > 0 ? progress.RunId + " " : "";
         _output.WriteLine($"{run}{progress.OverallPercent,3}% {message}{size}");

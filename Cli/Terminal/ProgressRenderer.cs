@@ -116,6 +116,10 @@ public sealed class ProgressRenderer
         if (progress.Phase is not RunPhase.Backup and not RunPhase.Restore && progress.Active)
         {
             facts.Add(Units.Printable(progress.Message));
+            if (progress is { Phase: RunPhase.PublishRemote, RemoteTotal: > 0 })
+            {
+                facts.Add($"{progress.RemoteDone} of {progress.RemoteTotal}");
+            }
         }
         else if (progress.BytesPerSecond is long speed)
         {

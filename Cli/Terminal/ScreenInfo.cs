@@ -32,6 +32,9 @@ public static class ScreenInfo
         return new TerminalShape(columns, rows, !IsUtf8(), !refused && !Console.IsErrorRedirected);
     }
 
+    /// <summary>Whether no other characters may be used.</summary>
+    internal static bool IsAscii => !IsUtf8();
+
     private static bool IsUtf8()
     {
         // The order in which the C library looks for the character set (locale(7)).

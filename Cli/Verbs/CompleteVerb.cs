@@ -124,6 +124,7 @@ internal static class CompleteVerb
             "--participant" => "PARTICIPANT",
             "--run" => "WHERE",
             "--undo" => "RESTORE_ID",
+            "--remote" => "ENDPOINT",
             _ => "",
         };
 

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
+using Backupd.Backup;
 using Backupd.Backup.Store;
+using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
 
@@ -10,14 +12,16 @@ namespace Backupd.Cli.Verbs;
 internal static class ListVerb
 {
     private const string Description = """
-        List the runs of a store, or the restores in place, newest first.
+        List the runs of a store or of a backup server, or the restores in place, newest first.
 
-        Without DIR it lists the daemon's store: read directly where this user may, else through the daemon.
+        Without DIR it lists the daemon's store: read directly where this user may, else through the daemon. A run that was sent
+        to endpoints and is at none of them is marked.
 
         Examples:
           backupd list
           backupd list /mnt/usb/backups --json | jq '.rows[].run_id'
           backupd list --restores
+          backupd list --remote offsite
         """;
 
     internal static Command Create(CliContext context)
@@ -31,10 +35,24 @@ internal static class ListVerb
         {
             Description = "The restores in place, and which of them restore --undo can take back",
         };
-        Verb command = new("list", Description) { directory, restores };
+        Option<string?> remote = new("--remote")
+        {
+            Description = "The runs that this endpoint has, asked by the daemon",
+            HelpName = "ENDPOINT",
+        };
+        Verb command = new("list", Description) { directory, restores, remote };
         CommonOptions options = new CommonOptions(command).WithJson().WithDaemon();
         command.SetAction(async (parsed, cancellation) =>
         {
+            if (parsed.GetValue(remote) is string server)
+            {
+                if (parsed.GetValue(directory) is not null || parsed.GetValue(restores))
+                {
+                    throw new BackupException(BackupFault.InputInvalid, "--remote goes with neither DIR nor --restores");
+                }
+                await WriteRemoteAsync(server, options, parsed, context, cancellation);
+                return (int)ExitCode.Ok;
+            }
             using RunSource source = parsed.GetValue(directory) is string store
                 ? new StoreRuns(BackupStore.Open(store))
                 : await RunSource.OpenAsync(options, parsed, context, cancellation);
@@ -53,6 +71,29 @@ internal static class ListVerb
             return (int)(source.Unreadable.IsEmpty ? ExitCode.Ok : ExitCode.Damaged);
         });
         return command;
+    }
+
+    private static async Task WriteRemoteAsync(
+        string server, CommonOptions options, ParseResult parsed, CliContext context, CancellationToken cancellation)
+    {
+        using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
+        IReadOnlyList<RunObject> runs = await RemoteRuns.ListAsync(daemon, server, cancellation);
+        if (options.Json(parsed))
+        {
+            await context.Output.WriteLineAsync(
+                JsonSerializer.Serialize(new GetBackupRunsReply(runs), WireJson.Default.GetBackupRunsReply));
+            return;
+        }
+        if (runs.Count == 0)
+        {
+            await context.Error.WriteLineAsync($"{server} has no runs yet");
+        }
+        foreach (RunObject run in runs)
+        {
+            // Servers tell no participants.
+            await context.Output.WriteLineAsync(
+                $"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Status),-9}  {RunNames.Of(run.Type)}");
+        }
     }
 
     private static async Task WriteRunsAsync(
@@ -82,7 +123,8 @@ internal static class ListVerb
             string names = string.Join(",", run.Participants.Select(p => p.Ok ? p.Name : $"!{p.Name}"));
             context.Output.WriteLine(
                 $"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Status),-9}  "
-                + $"{Units.Bytes(size),10}  {names}{(run.Pinned ? "  (pinned)" : "")}");
+                + $"{Units.Bytes(size),10}  {names}{(run.Pinned ? "  (pinned)" : "")}"
+                + (RemoteLines.IsNowhere(run) ? "  (here only)" : ""));
         }
     }
 }

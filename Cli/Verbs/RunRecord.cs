@@ -30,6 +30,16 @@ internal static class RunRecord
         {
             Write(participant, output);
         }
+        foreach (RemoteObject remote in run.Remotes ?? [])
+        {
+            output.WriteLine(
+                $"{remote.ServerName}: {(remote.Ok ? "published" : "NOT PUBLISHED")}, "
+                + $"step {remote.StepsDone} of {remote.StepsTotal} done");
+            if (remote.Error.Length > 0)
+            {
+                output.WriteLine($"  error    {Units.Printable(remote.Error)}");
+            }
+        }
         if (found.Record is not null)
         {
             output.WriteLine("figures");

@@ -49,6 +49,7 @@ internal static class RunSummary
             {
                 output.WriteLine($"  Get it back: {restore}");
             }
+            RemoteLines.Write(run, output);
         }
         else if (run.Status != RunStatus.Running)
         {

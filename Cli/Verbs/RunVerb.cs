@@ -19,7 +19,10 @@ internal static class RunVerb
           backupd run
           backupd run etc app
           backupd run --detach --trigger pre_update
-          backupd run --quiet; case $? in 0) ;; 3) echo partial;; 11) echo busy;; *) echo failed;; esac
+          backupd run --quiet; case $? in 0) ;; 3) echo partial;; 5) echo here only;; 11) echo busy;; *) echo failed;; esac
+
+        When it has ended the run is sent to the endpoints that are enabled (see backupd endpoint). The exit code is 5 when one of
+        them did not take it; it is safe here then, and backupd publish sends it later.
 
         Ctrl-C leaves the run going, and the exit code is 130; a second one within three seconds cancels it. With --quiet
         the exit code alone says how the run ended; of a run that failed, one sentence says why.
@@ -121,7 +124,7 @@ internal static class RunVerb
             {
                 RunSummary.Write(run, Context.Error, $"backupd restore {run.RunId} --to DIR", Again(run));
             }
-            return (int)ExitCodes.Of(run.Status);
+            return (int)RemoteLines.CodeOf(run);
         }
 
         // Of a partial run what failed; else what was asked for.

@@ -40,6 +40,18 @@ internal sealed class StartedOperation
         return new StartedOperation(noun, before.RunId, reply, follower);
     }
 
+    /// <summary>Asks for an operation and shows it until it has ended.</summary>
+    /// <returns>As of <see cref="FollowAsync"/>.</returns>
+    internal static async Task<string?> CarryAsync(
+        string noun, string command, string data, DaemonClient starter, Interrupts interrupts, Following following)
+    {
+        DaemonResolver resolver = new(following.Options, following.Parsed, following.Context);
+        using RunFollower follower = await RunFollower.SubscribeAsync(resolver, interrupts.Token);
+        StartedOperation started = await StartAsync(noun, command, data, starter, follower, interrupts.Token);
+        ProgressDisplay display = following.Options.Display(following.Parsed, following.Context, follower.Sources);
+        return await started.FollowAsync(display, interrupts, resolver, following.Context);
+    }
+
     /// <summary>Waits until it is on and leaves it alone.</summary>
     /// <exception cref="ErrorReplyException">It was not begun.</exception>
     internal async Task<int> DetachAsync(CliContext context)

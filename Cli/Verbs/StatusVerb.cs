@@ -46,8 +46,9 @@ internal static class StatusVerb
         ProgressObject progress, GetServerInfoReply info, GetBackupRunsReply runs, TextWriter output)
     {
         await output.WriteLineAsync($"backupd {info.Version}, up {Units.Seconds(info.UptimeSeconds)}");
+        string what = progress.RunId.Length > 0 ? $"run {progress.RunId}: " : "";
         string now = progress.Active
-            ? $"run {progress.RunId}: {progress.OverallPercent}% {Units.Printable(progress.Message)}"
+            ? $"{what}{progress.OverallPercent}% {Units.Printable(progress.Message)}"
             : "no active backup";
         await output.WriteLineAsync(now);
         if (info.Maintenance)
@@ -62,6 +63,7 @@ internal static class StatusVerb
             await output.WriteLineAsync(
                 $"last run {last.RunId}: {RunNames.Of(last.Status)} at {Units.Time(last.FinishedAt)}"
                 + (last.ErrorSummary.Length > 0 ? $": {Units.Printable(last.ErrorSummary)}" : ""));
+            RemoteLines.Write(last, output);
         }
         else
         {

@@ -169,8 +169,5 @@ internal static class ValidateVerb
             : $"OK: {run.RunId} was read back from the disk, every byte is right");
     }
 
-    /// <summary>How a validation of the daemon is followed.</summary>
-    private sealed record Following(CommonOptions Options, ParseResult Parsed, CliContext Context);
-
     private sealed record Validation(string Where, ImmutableArray<string> Participants, bool IsQuick);
 }

@@ -39,7 +39,7 @@ internal static class WatchVerb
                         throw new NoDaemonException("the daemon closed the connection");
                     }
                     await context.Error.WriteLineAsync(
-                        $"{(end.RunId.Length > 0 ? $"run {end.RunId}" : "a prune")} ended as {RunNames.Of(end.Status)}: "
+                        $"{(end.RunId.Length > 0 ? $"run {end.RunId} " : "")}ended as {RunNames.Of(end.Status)}: "
                         + Units.Printable(end.Message));
                 }
                 catch (OperationCanceledException)

@@ -22,6 +22,12 @@ public sealed record RunObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Pinned { get; init; }
 
+    /// <summary>Extension: what became of it at backup servers, by their names; null, and left out, when it was never sent
+    /// anywhere.</summary>
+    [JsonPropertyName("remotes")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<RemoteObject>? Remotes { get; init; }
+
     /// <summary>Copies an engine value field by field.</summary>
     public static RunObject From(BackupRun run) =>
         Summary(run) with { Participants = [.. run.Participants.Select(ParticipantObject.From)] };
@@ -52,6 +58,7 @@ public sealed record RunObject
         ErrorSummary = run.ErrorSummary,
         RequestedParticipants = run.RequestedParticipants,
         Participants = [],
+        Remotes = run.Remotes.IsEmpty ? null : [.. run.Remotes.Select(RemoteObject.From)],
     };
 }
 

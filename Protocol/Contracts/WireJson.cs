@@ -21,4 +21,5 @@ namespace Backupd.Protocol.Contracts;
 [JsonSerializable(typeof(EndpointObject))]
 [JsonSerializable(typeof(GetBackupConfigReply))]
 [JsonSerializable(typeof(DeleteBackupConfigReply))]
+[JsonSerializable(typeof(DeleteRemoteBackupRunReply))]
 public sealed partial class WireJson : JsonSerializerContext;

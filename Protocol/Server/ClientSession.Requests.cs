@@ -120,7 +120,18 @@ internal sealed partial class ClientSession
                 // The connection was closed meanwhile.
                 return;
             }
+            bool isFetched = CommandTable.IsFetched(command);
+            if (isFetched)
+            {
+                // A server that does not answer must not keep the place from others. It was waited for all the same, so that no
+                // more is fetched than can be held.
+                LeaveLongReplies();
+            }
             reply = await _context.Dispatcher.DispatchAsync(command, request, _access.Who, _access.Role);
+            if (isFetched && !await EnterLongRepliesAsync())
+            {
+                return;
+            }
             order = OrderOf(command);
         }
         catch (RequestException e)
@@ -188,7 +199,8 @@ internal sealed partial class ClientSession
 
     private static ReplyOrder OrderOf(WireCommand command) => command switch
     {
-        WireCommand.StartFullBackup or WireCommand.StartRestoreRun => ReplyOrder.AfterProgress,
+        WireCommand.StartFullBackup or WireCommand.StartRestoreRun or WireCommand.ImportRemoteBackupRun
+            or WireCommand.PublishBackupRun => ReplyOrder.AfterProgress,
         WireCommand.Subscribe or WireCommand.SubscribeAll => ReplyOrder.BeginsSubscription,
         WireCommand.Unsubscribe or WireCommand.UnsubscribeAll => ReplyOrder.EndsSubscription,
         WireCommand.GetBackupProgress or WireCommand.StopBackupServer or WireCommand.GetBackupRuns or WireCommand.GetBackupRun
@@ -196,7 +208,8 @@ internal sealed partial class ClientSession
             or WireCommand.GetServerInfo or WireCommand.PruneBackupRuns or WireCommand.SetMaintenance
             or WireCommand.GetRestoreRuns or WireCommand.GetRestoreRun
             or WireCommand.GetBackupConfig or WireCommand.AddBackupConfig or WireCommand.UpdateBackupConfig
-            or WireCommand.DeleteBackupConfig => ReplyOrder.Any,
+            or WireCommand.DeleteBackupConfig or WireCommand.GetRemoteBackupRuns
+            or WireCommand.DeleteRemoteBackupRun => ReplyOrder.Any,
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 

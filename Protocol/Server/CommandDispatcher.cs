@@ -15,6 +15,7 @@ internal sealed class CommandDispatcher
     private readonly BackupSupervisor _supervisor;
     private readonly RestoreCommands _restores;
     private readonly EndpointCommands _endpoints;
+    private readonly RemoteCommands _remotes;
     private readonly ProgressFeed _feed;
     private readonly EventLog _log;
     private readonly string _version;
@@ -30,6 +31,7 @@ internal sealed class CommandDispatcher
         _supervisor = supervisor;
         _restores = new RestoreCommands(supervisor, log);
         _endpoints = new EndpointCommands(supervisor.Endpoints, log);
+        _remotes = new RemoteCommands(supervisor, log, stopping);
         _feed = feed;
         _log = log;
         _version = version;
@@ -70,6 +72,10 @@ internal sealed class CommandDispatcher
                 WireCommand.AddBackupConfig => await Task.Run(() => _endpoints.Add(request, who, role)),
                 WireCommand.UpdateBackupConfig => await Task.Run(() => _endpoints.Update(request, who, role)),
                 WireCommand.DeleteBackupConfig => await Task.Run(() => _endpoints.Delete(request, who)),
+                WireCommand.GetRemoteBackupRuns => await AtLengthAsync(() => _remotes.List(request)),
+                WireCommand.ImportRemoteBackupRun => await AtLengthAsync(() => _remotes.Import(request, who)),
+                WireCommand.DeleteRemoteBackupRun => await AtLengthAsync(() => _remotes.Delete(request, who)),
+                WireCommand.PublishBackupRun => await AtLengthAsync(() => _remotes.Publish(request, who)),
                 _ => throw new ArgumentOutOfRangeException(nameof(command)),
             };
         }

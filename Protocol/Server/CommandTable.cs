@@ -70,6 +70,18 @@ public enum WireCommand
 
     /// <summary>Removes an endpoint.</summary>
     DeleteBackupConfig,
+
+    /// <summary>Lists the runs of a backup server.</summary>
+    GetRemoteBackupRuns,
+
+    /// <summary>Copies a run from a backup server.</summary>
+    ImportRemoteBackupRun,
+
+    /// <summary>Removes a run from a backup server.</summary>
+    DeleteRemoteBackupRun,
+
+    /// <summary>Sends a run to backup servers.</summary>
+    PublishBackupRun,
 }
 
 /// <summary>Names of commands as clients write them, and who may use them.</summary>
@@ -106,6 +118,11 @@ public static class CommandTable
         ["AddBackupConfig"] = WireCommand.AddBackupConfig,
         ["UpdateBackupConfig"] = WireCommand.UpdateBackupConfig,
         ["DeleteBackupConfig"] = WireCommand.DeleteBackupConfig,
+        ["GetRemoteBackupRuns"] = WireCommand.GetRemoteBackupRuns,
+        ["ImportRemoteBackupRun"] = WireCommand.ImportRemoteBackupRun,
+        ["DeleteRemoteBackupRun"] = WireCommand.DeleteRemoteBackupRun,
+        ["DeleteRemoteBackup"] = WireCommand.DeleteRemoteBackupRun,
+        ["PublishBackupRun"] = WireCommand.PublishBackupRun,
     };
 
     private static readonly Dictionary<string, WireCommand>.AlternateLookup<ReadOnlySpan<char>> NamesBySpan =
@@ -124,10 +141,13 @@ public static class CommandTable
     }
 
     /// <summary>Whether the reply may be long, with the history or with the configuration. A start waits for its run and is
-    /// answered by one run; so is a validation, of which there is one at a time.</summary>
+    /// answered by one run; so is a validation, an import or a publish, of which there is one at a time.</summary>
     internal static bool HasLongReply(WireCommand command) => command is WireCommand.GetBackupRuns or WireCommand.GetBackupRun
         or WireCommand.GetBackupParticipants or WireCommand.PruneBackupRuns or WireCommand.GetRestoreRuns
-        or WireCommand.GetRestoreRun or WireCommand.GetBackupConfig;
+        or WireCommand.GetRestoreRun or WireCommand.GetBackupConfig or WireCommand.GetRemoteBackupRuns;
+
+    /// <summary>Whether what the reply tells comes from another machine, which takes its time.</summary>
+    internal static bool IsFetched(WireCommand command) => command is WireCommand.GetRemoteBackupRuns;
 
     /// <summary>The name or alias that these bytes spell, without making a string; null when there is none.</summary>
     internal static string? NameOf(ReadOnlySpan<byte> ascii)

@@ -65,6 +65,10 @@ public static class ProtocolLimits
     /// <summary>4 long replies are made at a time, so that what cannot be sent of them is known before many more are.</summary>
     public const int MaxLongReplies = 4;
 
+    /// <summary>Backup servers are asked 4 things at a time, besides what the active operation does there: each holds a thread
+    /// until the server answers or the endpoint's timeout is over.</summary>
+    public const int MaxRemoteCalls = 4;
+
     /// <summary>4 MiB are still read from a client that was sent away, so that it sees why: what the kernel holds for both
     /// sides. Who sends more does not listen.</summary>
     public const int MaxFarewellBytes = 4 * 1024 * 1024;

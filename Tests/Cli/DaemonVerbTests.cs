@@ -2,7 +2,6 @@ using System.Text.Json;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Cli;
-using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -242,10 +241,6 @@ public sealed class DaemonVerbTests
         Assert.Contains("\"error\":\"BACKUP_RUN_NOT_FOUND\"", output);
         Assert.AreEqual(13, (await CommandLineTests.Run(home, "call", "Ping", "--addr", NoDaemon)).Code);
         Assert.AreEqual(12, (await CommandLineTests.Run(home, "call", "Ping", "--addr", server.Server.TcpEndPoint!.ToString())).Code);
-        foreach (string command in (string[])["GetRemoteBackupRuns", "GetBackupConfig", "ImportRemoteBackupRun"])
-        {
-            Assert.IsFalse(CommandTable.TryFind(command, out _), command);
-        }
     }
 
     private static Task<(int Code, string Output, string Error)> Run(

@@ -49,6 +49,36 @@ public sealed class ProgressRendererTests
     }
 
     [TestMethod]
+    public void A_run_that_is_being_sent_says_what_goes_where_and_which_step_it_is()
+    {
+        ProgressSnapshot sending = Snapshot with
+        {
+            Phase = RunPhase.PublishRemote, Message = "remote upload etc eu", CurrentParticipant = "etc", OverallPercent = 96,
+            RemoteTotal = 5, RemoteDone = 4, EtaSeconds = null,
+        };
+        IReadOnlyList<string> lines = new ProgressRenderer(new TerminalShape(80, 24, IsAscii: false, HasColor: false), Labels)
+            .Render(ProgressObject.From(sending), withBars: true);
+        Assert.AreEqual("   96%  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╸─  remote upload etc eu   4 of 5", lines[^1]);
+    }
+
+    [TestMethod]
+    public void Each_step_of_the_sending_is_a_plain_line()
+    {
+        using StringWriter shown = new();
+        ProgressDisplay display = new(
+            ProgressMode.Plain, shown, () => new TerminalShape(80, 24, IsAscii: true, HasColor: false), Labels, TimeProvider.System);
+        ProgressSnapshot sending = Snapshot with { Phase = RunPhase.PublishRemote, OverallPercent = 80, BytesDone = 5000 };
+        foreach (string message in (string[])["remote upload etc eu", "remote upload etc eu", "remote upload etc usb", "remote manifest publish usb"])
+        {
+            display.Show(ProgressObject.From(sending with { Message = message }), "");
+        }
+        Assert.AreEqual(
+            "20260102-030405-000001  80% remote upload etc eu\n20260102-030405-000001  80% remote upload etc usb\n"
+            + "20260102-030405-000001  80% remote manifest publish usb\n",
+            shown.ToString());
+    }
+
+    [TestMethod]
     public void Without_utf8_everything_is_ascii() =>
         Assert.IsTrue(Render(80, 24, ascii: true).All(l => l.All(char.IsAscii)), string.Join('\n', Render(80, 24, ascii: true)));
 

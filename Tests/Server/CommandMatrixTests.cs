@@ -33,6 +33,11 @@ public sealed class CommandMatrixTests
         ["AddBackupConfig"] = "INVALID_DATA",
         ["UpdateBackupConfig"] = "INVALID_DATA",
         ["DeleteBackupConfig"] = "INVALID_DATA",
+        ["GetRemoteBackupRuns"] = "INVALID_DATA",
+        ["ImportRemoteBackupRun"] = "INVALID_DATA",
+        ["DeleteRemoteBackupRun"] = "INVALID_DATA",
+        ["DeleteRemoteBackup"] = "INVALID_DATA",
+        ["PublishBackupRun"] = "INVALID_DATA",
         // Without rules in the configuration nothing is pruned.
         ["PruneBackupRuns"] = "INVALID_DATA",
     };

@@ -53,6 +53,8 @@ public sealed class MemberTypeTests
 
     private static readonly string[] Changes = ["AddBackupConfig", "UpdateBackupConfig"];
 
+    private static readonly string[] RemoteRuns = ["ImportRemoteBackupRun", "DeleteRemoteBackupRun", "DeleteRemoteBackup"];
+
     private static readonly (string[] Commands, string Before, string Member, string[] Wrong)[] Members =
     [
         (["GetBackupRun", "ValidateBackupRun", "DeleteBackupRun", "DeleteBackup"], "", "run_id", NoRunId),
@@ -93,6 +95,13 @@ public sealed class MemberTypeTests
         (Changes, "\"name\":\"a\",", "retry_delay", NoWhole("86401")),
         (Changes, "\"name\":\"a\",", "tls_fingerprint", NoPin),
         (Changes, "\"name\":\"a\",", "bandwidth", NoWhole("1099511627777")),
+        (["GetRemoteBackupRuns", .. RemoteRuns], "", "server_name", NoText),
+        (RemoteRuns, "\"server_name\":\"a\",", "run_id", NoRunId),
+        (["GetRemoteBackupRuns"], "\"server_name\":\"a\",", "limit", NoCount),
+        (["GetRemoteBackupRuns"], "\"server_name\":\"a\",", "before", NoRunId),
+        (["ImportRemoteBackupRun"], $"\"server_name\":\"a\",\"run_id\":{Id},", "overwrite", NoFlag),
+        (["PublishBackupRun"], "", "run_id", NoRunId),
+        (["PublishBackupRun"], $"\"run_id\":{Id},", "server_name", NoText),
         // One without a host.
         (["AddBackupConfig"], "\"name\":\"a\",", "enable", ["1"]),
     ];
@@ -136,6 +145,10 @@ public sealed class MemberTypeTests
     [DataRow("AddBackupConfig", "name")]
     [DataRow("UpdateBackupConfig", "name")]
     [DataRow("DeleteBackupConfig", "name")]
+    [DataRow("GetRemoteBackupRuns", "server_name")]
+    [DataRow("ImportRemoteBackupRun", "server_name")]
+    [DataRow("DeleteRemoteBackupRun", "server_name")]
+    [DataRow("PublishBackupRun", "run_id")]
     public async Task Where_a_command_needs_data_the_error_says_which(string command, string member)
     {
         await using TestServer server = new();

@@ -1,0 +1,37 @@
+using Backupd.Backup.Runs;
+using Backupd.Cli.Terminal;
+using Backupd.Protocol.Contracts;
+
+namespace Backupd.Cli.Verbs;
+
+/// <summary>What became of a run at backup servers, for people and for scripts.</summary>
+internal static class RemoteLines
+{
+    /// <summary>A line for each server, and what to type next for those that do not have the run.</summary>
+    internal static void Write(RunObject run, TextWriter output)
+    {
+        foreach (RemoteObject remote in run.Remotes ?? [])
+        {
+            if (remote.Ok)
+            {
+                output.WriteLine($"  {(ScreenInfo.IsAscii ? "+" : "✓")} published to {remote.ServerName}");
+                continue;
+            }
+            string steps = remote.StepsDone > 0 ? $" (step {remote.StepsDone} of {remote.StepsTotal} was done)" : "";
+            output.WriteLine($"  ! not published to {remote.ServerName}{steps}: {Units.Printable(remote.Error)}");
+            output.WriteLine($"    Send it later: backupd publish {run.RunId} {remote.ServerName}");
+        }
+    }
+
+    /// <summary>Whether it is on no other machine or disk, although it was sent.</summary>
+    internal static bool IsNowhere(RunObject run) => run.Remotes is { Count: > 0 } remotes && remotes.All(r => !r.Ok);
+
+    /// <summary>The exit code of a run that was made or sent.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="isMeant">The servers that count; null for all.</param>
+    internal static ExitCode CodeOf(RunObject run, Func<string, bool>? isMeant = null)
+    {
+        bool isMissing = (run.Remotes ?? []).Any(r => !r.Ok && (isMeant is null || isMeant(r.ServerName)));
+        return run.Status == RunStatus.Completed && isMissing ? ExitCode.NotPublished : ExitCodes.Of(run.Status);
+    }
+}
