@@ -43,10 +43,12 @@ public sealed class Vault
     /// <summary>Told of runs that come and go. An observer must not throw; called on the threads of sessions.</summary>
     public event Action<VaultNotice>? Noticed;
 
-    /// <summary>Takes over other logins and rules. Sessions that are on go on with what they began with.</summary>
+    /// <summary>Takes over other logins and rules; the directory stays what it was. Sessions that are on go on with what they
+    /// began with.</summary>
     public void Reconfigure(VaultAccess access)
     {
-        _access = access;
+        VaultSettings settings = new(_access.Settings.Path, access.Settings.Keep, access.Settings.Logins);
+        _access = access with { Settings = settings };
         _stores.Clear();
     }
 
