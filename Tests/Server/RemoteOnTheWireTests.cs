@@ -18,10 +18,13 @@ public sealed class RemoteOnTheWireTests
     public async Task Percent_of_a_run_that_is_published_goes_from_80_to_99_and_never_back()
     {
         using TempDirectory source = new();
-        // Some twenty chunks, in two seconds.
-        await File.WriteAllBytesAsync(source["noise"], RandomNumberGenerator.GetBytes(20_000_000), CancellationToken.None);
+        // Some eight chunks each, in almost a second.
+        foreach (string name in (string[])["a", "b"])
+        {
+            await File.WriteAllBytesAsync(source[name], RandomNumberGenerator.GetBytes(8_000_000), CancellationToken.None);
+        }
         await using TestVault vault = new();
-        await using TestServer server = new(new FileParticipant("a", true, source["noise"]), Small);
+        await using TestServer server = new(new FileParticipant("a", true, source["a"]), new FileParticipant("b", true, source["b"]));
         server.Engine.Supervisor.Endpoints.Add(vault.Endpoint("eu"));
         server.Engine.Supervisor.Endpoints.Update(new EndpointChange { Name = "eu", BandwidthBytes = 10_000_000 });
         using TestClient starter = await server.ConnectAsync();
@@ -62,20 +65,19 @@ public sealed class RemoteOnTheWireTests
             server.Engine.Supervisor.Endpoints.Add(silent.Endpoint("mute"));
             // Nothing is sent there by itself, so that a run ends.
             server.Engine.Supervisor.Endpoints.Update(new EndpointChange { Name = "mute", IsEnabled = false });
-            foreach (string command in (string[])["GetRemoteBackupRuns", "DeleteRemoteBackup", "GetRemoteBackupRuns", "GetRemoteBackupRuns"])
+            // As many as there are places for long replies, too.
+            for (int i = 0; i < 4; i++)
             {
                 TestClient client = await server.ConnectAsync();
                 waiting.Add(client);
-                replies.Add(client.CallAsync(command, "{\"server_name\":\"mute\",\"run_id\":\"20260102-030405-000001\"}"));
+                replies.Add(client.CallAsync("GetRemoteBackupRuns", "{\"server_name\":\"mute\"}"));
             }
             await silent.Asked(4);
             using TestClient other = await server.ConnectLocalAsync();
             await GoldenMessage.Exchange(other, "remote-runs-mute", "error-remote-too-frequent.json");
-            for (int i = 0; i < 10; i++)
-            {
-                // More than there are places for long replies.
-                await other.CallJsonAsync("GetBackupRuns");
-            }
+            string delete = await other.CallAsync("DeleteRemoteBackup", "{\"server_name\":\"mute\",\"run_id\":\"20260102-030405-000001\"}");
+            Assert.Contains("RET_TOO_FREQUENT", delete);
+            await other.CallJsonAsync("GetBackupRuns");
             Assert.AreEqual("completed", Text(await other.CallJsonAsync("StartFullBackup", "{\"participants\":[\"small\"]}"), "status"));
             Assert.IsTrue(replies.TrueForAll(r => !r.IsCompleted));
         }
@@ -126,7 +128,12 @@ public sealed class RemoteOnTheWireTests
         string named = $"{{\"server_name\":\"eu\",\"run_id\":\"{id}\"}}";
         await client.CallAsync("DeleteBackupRun", named);
         Assert.AreEqual("completed", Text(await client.CallJsonAsync("ImportRemoteBackupRun", named), "status"));
-        await client.CallAsync("PublishBackupRun", named);
+        await client.CallAsync("SubscribeAll");
+        List<string> events = [];
+        await client.CallAsync("PublishBackupRun", named, events);
+        Assert.Contains("\"active\":false", events[^1], "the end comes before the reply");
+        Assert.Contains("\"phase\":\"done\",\"message\":\"published to eu\"", events[^1]);
+        await client.CallAsync("UnsubscribeAll");
         string unknown = named.Replace(id, "20260102-030405-000001", StringComparison.Ordinal);
         foreach (string command in (string[])["ImportRemoteBackupRun", "DeleteRemoteBackup"])
         {
