@@ -42,7 +42,7 @@ internal static class PeerErrors
         {
             if (symbol == reply.Error)
             {
-                return new RemoteException(fault, message);
+                return new RemoteException(fault, fault == RemoteFault.Unsupported ? $"it is an older version: {message}" : message);
             }
         }
         return new RemoteException(RemoteFault.ProtocolBroken, message);

@@ -92,7 +92,8 @@ internal sealed class RunTransfer : IDisposable
             own ??= ChunksOf(listing);
             if (!missing.All(own.Contains))
             {
-                throw new RemoteException(RemoteFault.ProtocolBroken, $"it asks for chunks that are none of {result.LogicalName}");
+                throw new RemoteException(
+                    RemoteFault.ProtocolBroken, $"it asks for chunks that are none of {result.LogicalName}");
             }
             sent.UnionWith(missing);
             Send(missing, _ => { });

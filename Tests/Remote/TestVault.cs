@@ -15,10 +15,12 @@ internal sealed class TestVault : IAsyncDisposable
     public const string Password = "correct horse battery";
 
     private readonly TempDirectory _directory = new();
+    private readonly string _path;
     private readonly List<string> _notices = [];
 
-    public TestVault(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null, TimeProvider? time = null)
+    public TestVault(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null, TimeProvider? time = null, string? path = null)
     {
+        _path = path ?? _directory["vault"];
         Vault = new Vault(Access(appendOnly, quota, keep), "backupd test", time ?? TimeProvider.System);
         Vault.Noticed += n =>
         {
@@ -37,7 +39,7 @@ internal sealed class TestVault : IAsyncDisposable
     public IPEndPoint Address => Server.Server.TcpEndPoint!;
 
     /// <summary>What the login has.</summary>
-    public string StorePath => _directory["vault/" + Login];
+    public string StorePath => Path.Combine(_path, Login);
 
     public BackupStore Store => BackupStore.Open(StorePath);
 
@@ -57,7 +59,7 @@ internal sealed class TestVault : IAsyncDisposable
 
     public VaultAccess Access(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null) => new(
         new VaultSettings(
-            _directory["vault"], keep,
+            _path, keep,
             [new VaultLogin(Login, "", appendOnly, quota), new VaultLogin("other", "", isAppendOnly: false, quotaBytes: null)]),
         new Dictionary<string, byte[]>
         {

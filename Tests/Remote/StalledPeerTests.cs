@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Backupd.Backup.Remote;
+using Backupd.Backup.Runs;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Remote;
+
+/// <summary>Servers that do not answer, or slowly, and stops while one is waited for.</summary>
+[TestClass]
+public sealed class StalledPeerTests
+{
+    // Well over the timeout of 1 s, and well under any other that there is.
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(1500)]
+    [DataRow(400_000)]
+    public async Task A_server_that_falls_silent_is_given_up_after_the_timeout(int after)
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 80);
+        world.Sender.Supervisor.Endpoints.Update(new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = 1 });
+        world.Proxy.Begin(new ProxyPlan { StallUp = after });
+        Stopwatch clock = Stopwatch.StartNew();
+        RemoteResult result = world.Publish();
+        Assert.IsGreaterThan(TimeSpan.FromSeconds(0.9), clock.Elapsed);
+        Assert.IsLessThan(Soon, clock.Elapsed);
+        Assert.Contains("silent", result.Error);
+        Assert.IsFalse(result.Ok);
+        world.PublishOk("when it answers again");
+    }
+
+    [TestMethod]
+    public async Task Silence_ends_an_import_a_list_and_a_delete_too()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 81);
+        world.PublishOk("at first");
+        Engine other = world.Other();
+        other.Supervisor.Endpoints.Update(new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = 1 });
+        world.Proxy.Begin(new ProxyPlan { StallUp = 1200 });
+        Stopwatch clock = Stopwatch.StartNew();
+        Assert.Contains("silent", world.TryImport(other, out _)!.Message);
+        world.Proxy.Begin(new ProxyPlan { StallUp = 0 });
+        Assert.Contains("silent", Assert.ThrowsExactly<Backupd.Backup.BackupException>(
+            () => other.Supervisor.ListRemote(CutWorld.Server, 10, null, CancellationToken.None)).Message);
+        Assert.Contains("silent", Assert.ThrowsExactly<Backupd.Backup.BackupException>(
+            () => other.Supervisor.DeleteRemote(CutWorld.Server, world.Run.Id, CancellationToken.None)).Message);
+        Assert.IsLessThan(Soon, clock.Elapsed);
+        CutWorld.AssertNothingArrives(other.Store.Directory, "after the silence");
+    }
+
+    [TestMethod]
+    public async Task Where_nobody_listens_it_is_said_so()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 82);
+        using TcpListener closed = new(IPAddress.Loopback, 0);
+        closed.Start();
+        EndPoint address = closed.LocalEndpoint;
+        closed.Stop();
+        world.Sender.Supervisor.Endpoints.Update(
+            new EndpointChange { Name = CutWorld.Server, Host = address.ToString(), Password = TestVault.Password });
+        RemoteResult result = world.Publish();
+        Assert.Contains("cannot be reached", result.Error);
+        Assert.Contains(address.ToString()!, result.Error);
+    }
+
+    [TestMethod]
+    public async Task A_slow_line_is_not_a_silent_one()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 83);
+        world.Sender.Supervisor.Endpoints.Update(new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = 1 });
+        world.Proxy.Begin(new ProxyPlan { BytesPerSecond = 400_000 });
+        Stopwatch clock = Stopwatch.StartNew();
+        RemoteResult result = world.Publish();
+        Assert.AreEqual("", result.Error);
+        Assert.IsGreaterThan(TimeSpan.FromSeconds(1.5), clock.Elapsed);
+        Assert.AreEqual(1, world.Proxy.Connections);
+    }
+
+    [TestMethod]
+    public async Task A_byte_that_changes_on_the_way_ends_the_attempt_and_is_never_stored()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 84);
+        world.PublishOk("at first");
+        long up = world.Proxy.Up;
+        Random random = new(84);
+        for (int i = 0; i < 20; i++)
+        {
+            await world.Vault.Server.NoSessions("the attempt before");
+            CutWorld.Empty(world.Vault.StorePath);
+            long at = random.NextInt64(up);
+            world.Proxy.Begin(i % 4 == 3 ? new ProxyPlan { FlipDown = random.Next(2000) } : new ProxyPlan { FlipUp = at });
+            RemoteResult result = world.Publish();
+            string when = $"a flip in {i} at {at}";
+            bool isThere = await world.VaultIsWholeAsync(when);
+            // A flip in what is not protected, as the last record of all, may do no harm; then all is well.
+            Assert.IsTrue(isThere || !result.Ok, when);
+            Assert.IsTrue(result.Ok || result.Error.Length > 0, when);
+            Assert.DoesNotContain("internal error", result.Error, when);
+            new StoreExaminer(world.Vault.StorePath).ValidateAll(when);
+        }
+        world.PublishOk("over a good line");
+    }
+
+    [TestMethod]
+    public async Task A_dead_server_delays_only_itself_and_a_cancel_ends_the_wait()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 85);
+        await using CutProxy dead = new(world.Vault.Address);
+        dead.Begin(new ProxyPlan { StallUp = 0 });
+        EndpointChange change = world.Vault.Endpoint("a-dead-one", dead.Address);
+        world.Sender.Supervisor.Endpoints.Add(change);
+        world.Sender.Supervisor.Endpoints.Update(new EndpointChange { Name = "a-dead-one", TimeoutSeconds = 600 });
+        StartedRun started = world.Sender.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
+        await Deadline.Until(() => world.Vault.Visible.Contains(started.Id.ToString()), "the good server has the run");
+        await Deadline.Until(() => dead.Connections == 1, "the dead one was tried");
+        Assert.IsFalse(started.Completion.IsCompleted);
+        Stopwatch clock = Stopwatch.StartNew();
+        world.Sender.Supervisor.Cancel();
+        BackupRun run = await Deadline.Of(started.Completion, "the run to end");
+        Assert.IsLessThan(Soon, clock.Elapsed);
+        Assert.AreEqual(RunStatus.Completed, run.Status);
+        RemoteResult[] remotes = [.. run.Remotes];
+        Assert.AreEqual("a-dead-one", remotes[0].ServerName);
+        Assert.IsFalse(remotes[0].Ok);
+        Assert.AreEqual(0, remotes[0].StepsDone);
+        Assert.Contains("cancelled", remotes[0].Error);
+        Assert.AreEqual(CutWorld.Server, remotes[1].ServerName);
+        Assert.IsTrue(remotes[1].Ok, remotes[1].Error);
+        world.Sender.Validate(run);
+    }
+
+    [TestMethod]
+    public async Task A_cancel_ends_an_import_that_waits_and_leaves_nothing()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 86);
+        world.PublishOk("at first");
+        Engine other = world.Other();
+        using CancellationTokenSource stop = new();
+        // The login and the first questions pass.
+        world.Proxy.Begin(new ProxyPlan { StallUp = 1400 });
+        Task<BackupRun> import = Task.Run(
+            () => other.Supervisor.Import(CutWorld.Server, world.Run.Id, overwrite: false, stop.Token), CancellationToken.None);
+        await Deadline.Until(() => world.Proxy.Up > 1000, "the import has begun");
+        await stop.CancelAsync();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => Deadline.Of(import, "the import to end"));
+        CutWorld.AssertNothingArrives(other.Store.Directory, "after the cancel");
+        world.Proxy.Begin(ProxyPlan.Through);
+        Assert.IsNull(world.TryImport(other, out BackupRun? run));
+        world.AssertSame(other, run!, "after the cancel");
+    }
+}
