@@ -57,11 +57,11 @@ public sealed class RunCatalog
             BackupRun run = Read(id, path);
             if (run.Status == RunStatus.Completed)
             {
-                return run;
+                return WithRemotes(run);
             }
             partial ??= run;
         }
-        return partial;
+        return partial is null ? null : WithRemotes(partial);
     }
 
     /// <summary>The listing of one participant of a run, in path order.</summary>

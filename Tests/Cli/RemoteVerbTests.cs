@@ -23,7 +23,9 @@ public sealed class RemoteVerbTests
         Add(server, "usb", disk["usb"]);
         (int code, _, string said) = await Run(home, server, "run");
         Assert.AreEqual(5, code, said);
-        string id = server.Engine.Supervisor.Catalog.Latest()!.Id.ToString();
+        BackupRun run = server.Engine.Supervisor.Catalog.Latest()!;
+        Assert.HasCount(2, run.Remotes);
+        string id = run.Id.ToString();
         string notThere = $"  ! not published to usb: {disk["usb"]} is not there; is the disk mounted?";
         Assert.Contains("OK in ", said);
         Assert.Contains(" published to here\n", said);
