@@ -18,10 +18,13 @@ public sealed class RemoteOnTheWireTests
     public async Task Percent_of_a_run_that_is_published_goes_from_80_to_99_and_never_back()
     {
         using TempDirectory source = new();
-        // Some twenty chunks, in two seconds.
-        await File.WriteAllBytesAsync(source["noise"], RandomNumberGenerator.GetBytes(20_000_000), CancellationToken.None);
+        // Some eight chunks each, in almost a second.
+        foreach (string name in (string[])["a", "b"])
+        {
+            await File.WriteAllBytesAsync(source[name], RandomNumberGenerator.GetBytes(8_000_000), CancellationToken.None);
+        }
         await using TestVault vault = new();
-        await using TestServer server = new(new FileParticipant("a", true, source["noise"]), Small);
+        await using TestServer server = new(new FileParticipant("a", true, source["a"]), new FileParticipant("b", true, source["b"]));
         server.Engine.Supervisor.Endpoints.Add(vault.Endpoint("eu"));
         server.Engine.Supervisor.Endpoints.Update(new EndpointChange { Name = "eu", BandwidthBytes = 10_000_000 });
         using TestClient starter = await server.ConnectAsync();
