@@ -13,8 +13,8 @@ internal static class ImportVerb
     private const string Description = """
         Copy a run from a backup server into the daemon's store.
 
-        ENDPOINT is one of backupd endpoint list, RUN a run id of backupd list --remote ENDPOINT or latest. Only what the store
-        does not have yet is copied, every byte is compared to its hash, and the run appears when all of it is there.
+        ENDPOINT is one of backupd endpoint list, REMOTE_RUN a run id of backupd list --remote ENDPOINT or latest. Only what the
+        store does not have yet is copied, every byte is compared to its hash, and the run appears when all of it is there.
 
         Examples:
           backupd import offsite latest
@@ -28,7 +28,7 @@ internal static class ImportVerb
     {
         Argument<string> server = new("ENDPOINT") { Description = "The name of an endpoint" };
         // Another name than where ids of the own store are completed.
-        Argument<string> run = new("REMOTE_RUN") { Description = "A run id, or latest" };
+        Argument<string> run = new("REMOTE_RUN") { Description = "A run id, or latest", HelpName = "REMOTE_RUN" };
         run.CompletionSources.Add("latest");
         Option<bool> overwrite = new("--overwrite") { Description = "Replace another run of the same id" };
         Verb command = new("import", Description) { server, run, overwrite };
