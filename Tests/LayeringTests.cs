@@ -12,7 +12,6 @@ public sealed class LayeringTests
     [DataRow("Protocol", @"\bBackupd\.Cli\b")]
     [DataRow("Backup", @"\bConsole\.")]
     [DataRow("Protocol", @"\bConsole\.")]
-    [DataRow("Backup", @"\bSystem\.Net\b")]
     [DataRow("Backup", @"\bEventLog\b")]
     [DataRow("Backup", @"\basync\b")]
     [DataRow("Protocol", @"\b(LibraryImport|DllImport)\b")]
@@ -25,6 +24,14 @@ public sealed class LayeringTests
         Assert.IsGreaterThan(5, files.Length);
         CollectionAssert.AreEqual(
             Array.Empty<string>(), files.Where(f => banned.IsMatch(Code(f))).ToArray(), $"{pattern} in {folder}");
+    }
+
+    [TestMethod]
+    public void One_folder_of_the_engine_reaches_the_network()
+    {
+        string[] files = [.. Files("Backup").Where(f => Code(f).Contains("System.Net", StringComparison.Ordinal))];
+        Assert.IsGreaterThan(1, files.Length);
+        Assert.IsTrue(files.All(f => f.StartsWith("Backup/Remote/", StringComparison.Ordinal)), string.Join(' ', files));
     }
 
     [TestMethod]

@@ -103,6 +103,7 @@ public sealed class EndpointList
             Endpoint[] present = Read();
             int at = Find(present, name);
             Write([.. present[..at], .. present[(at + 1)..]]);
+            Forget(name);
             return present[at];
         }
     }
@@ -163,6 +164,20 @@ public sealed class EndpointList
         {
             throw new BackupException(
                 BackupFault.Io, $"the list of endpoints, {Place}, was not written: {e.Message}", inner: e);
+        }
+    }
+
+    // Another one of this name is another place.
+    private void Forget(string name)
+    {
+        try
+        {
+            new ServerState(_store, name).Forget();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackupException(
+                BackupFault.Io, $"{name} was removed, but what was remembered of it was not: {e.Message}", inner: e);
         }
     }
 

@@ -34,6 +34,7 @@ internal sealed class PeerConnection : IDisposable
         Guarded(() =>
         {
             Socket socket = Connect(address, cancellation);
+            PeerConnection? connection = null;
             try
             {
                 NetworkStream plain = new(socket, ownsSocket: true)
@@ -43,12 +44,13 @@ internal sealed class PeerConnection : IDisposable
                 };
                 using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
                 SslStream tls = new PeerTrust(address).Authenticate(plain);
-                PeerConnection connection = new(socket, new PeerStream(tls, []), cancellation);
+                connection = new PeerConnection(socket, new PeerStream(tls, []), cancellation);
                 connection.LogIn(address);
                 return connection;
             }
             catch
             {
+                connection?.Dispose();
                 socket.Dispose();
                 throw;
             }

@@ -40,13 +40,16 @@ internal sealed class RunIntake : IRunDestination
     private readonly ChunkWriter _chunks;
     private readonly WorkerPool _workers;
     private readonly IntakeBuffers _buffers;
+    private readonly Action<long> _ended;
     private readonly IDisposable? _held;
 
     // Chunks since the last checkpoint: they are in the arrival's directory and not in chunks/ yet.
     private readonly HashSet<ChunkId> _fresh = [];
     private readonly Dictionary<string, string> _artifacts = [];
+    private readonly Dictionary<string, long> _artifactBytes = [];
     private long _freshBytes;
     private long _freshSince;
+    private long _keptBytes;
     private bool _isCommitted;
     private bool _hasFailed;
 
@@ -63,15 +66,9 @@ internal sealed class RunIntake : IRunDestination
         _beforeCommit = options.BeforeCommit;
         _overwrites = options.Overwrites;
         _tick = options.Tick;
+        _ended = options.Ended;
         _held = options.Held;
-        (_fileSystem, _directory, _chunks) = OnDisk(() =>
-        {
-            store.MakeDirectories();
-            // Opened before the first write: errors of writing back count for a syncfs from here on.
-            SafeFileHandle fileSystem = Posix.OpenDirectory(store.Directory);
-            RunDirectory directory = RunDirectory.CreateIncoming(store, id);
-            return (fileSystem, directory, new ChunkWriter(store, directory.ChunksPath));
-        });
+        (_fileSystem, _directory, _chunks) = OnDisk(() => Prepare(store, id));
         _workers = new WorkerPool(Environment.ProcessorCount);
         _buffers = new IntakeBuffers(2 * Environment.ProcessorCount + 2);
     }
@@ -108,18 +105,28 @@ internal sealed class RunIntake : IRunDestination
     /// <exception cref="RemoteException">This or an earlier chunk was not taken.</exception>
     internal void Add(ChunkId id, byte[]? sha256, NativeBuffer buffer, int length)
     {
-        if (_fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime))
+        bool isTaken = false;
+        try
         {
-            Checkpoint();
+            if (_fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime))
+            {
+                Checkpoint();
+            }
+            if (_fresh.Add(id))
+            {
+                _freshSince = _fresh.Count == 1 ? _time.GetTimestamp() : _freshSince;
+                _freshBytes += length;
+                OnDisk(() => _workers.Queue(codec => Write(id, sha256, buffer, length, codec), _tick));
+                isTaken = true;
+            }
         }
-        if (!_fresh.Add(id))
+        finally
         {
-            _buffers.Give(buffer);
-            return;
+            if (!isTaken)
+            {
+                _buffers.Give(buffer);
+            }
         }
-        _freshSince = _fresh.Count == 1 ? _time.GetTimestamp() : _freshSince;
-        _freshBytes += length;
-        OnDisk(() => _workers.Queue(codec => Write(id, sha256, buffer, length, codec), _tick));
     }
 
     /// <inheritdoc/>
@@ -133,6 +140,7 @@ internal sealed class RunIntake : IRunDestination
         {
             OnDisk(() => _directory.WriteArtifact(name, content));
             _artifacts[name] = Convert.ToHexStringLower(SHA256.HashData(content));
+            _artifactBytes[name] = content.Length;
         }
         return missing;
     }
@@ -158,6 +166,7 @@ internal sealed class RunIntake : IRunDestination
                 _beforeCommit(_id);
                 Replace(place);
                 _directory.Commit(run.Status);
+                _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
             }
         });
         _isCommitted = true;
@@ -170,7 +179,8 @@ internal sealed class RunIntake : IRunDestination
         {
             if (!_isCommitted && !_hasFailed)
             {
-                Checkpoint();
+                // Whoever stopped it must not stop this, too: the rest below has to be given back.
+                Checkpoint(() => { });
             }
         }
         catch (RemoteException)
@@ -185,6 +195,7 @@ internal sealed class RunIntake : IRunDestination
         {
             Leftovers.Unlink(_directory.Path);
         }
+        _ended(_keptBytes);
         _held?.Dispose();
     }
 
@@ -210,7 +221,31 @@ internal sealed class RunIntake : IRunDestination
         }
     }
 
-    private void Checkpoint()
+    private static (SafeFileHandle FileSystem, RunDirectory Directory, ChunkWriter Chunks) Prepare(BackupStore store, RunId id)
+    {
+        store.MakeDirectories();
+        // Opened before the first write: errors of writing back count for a syncfs from here on.
+        SafeFileHandle fileSystem = Posix.OpenDirectory(store.Directory);
+        RunDirectory? directory = null;
+        try
+        {
+            directory = RunDirectory.CreateIncoming(store, id);
+            return (fileSystem, directory, new ChunkWriter(store, directory.ChunksPath));
+        }
+        catch
+        {
+            fileSystem.Dispose();
+            if (directory is not null)
+            {
+                Leftovers.Unlink(directory.Path);
+            }
+            throw;
+        }
+    }
+
+    private void Checkpoint() => Checkpoint(_tick);
+
+    private void Checkpoint(Action tick)
     {
         if (_fresh.Count == 0)
         {
@@ -218,8 +253,10 @@ internal sealed class RunIntake : IRunDestination
         }
         OnDisk(() =>
         {
-            _workers.WaitUntilIdle(_tick);
+            _workers.WaitUntilIdle(tick);
             Sync();
+            // Before they move: should that fail half-way, rather too much is counted.
+            _keptBytes += _freshBytes;
             new NewChunks(_store, _directory.ChunksPath).Publish();
         });
         _fresh.Clear();

@@ -84,9 +84,16 @@ internal sealed class RunTransfer : IDisposable
         }
         // Each round sends what the one before was found to lack, until that is nothing new.
         HashSet<ChunkId> sent = [];
+        HashSet<ChunkId>? own = null;
         IReadOnlyList<ChunkId> missing = _destination.AddArtifact(result.LogicalName, content);
         while (missing.Any(id => !sent.Contains(id)))
         {
+            // A server that knows the name of a chunk of another run is not to get its content by that.
+            own ??= ChunksOf(listing);
+            if (!missing.All(own.Contains))
+            {
+                throw new RemoteException(RemoteFault.ProtocolBroken, $"it asks for chunks that are none of {result.LogicalName}");
+            }
             sent.UnionWith(missing);
             Send(missing, _ => { });
             missing = _destination.AddArtifact(result.LogicalName, content);
@@ -121,6 +128,19 @@ internal sealed class RunTransfer : IDisposable
             done += group.Length;
             _observer.Advance((double)done / total);
         }
+    }
+
+    private HashSet<ChunkId> ChunksOf(ChunkId[] listing)
+    {
+        HashSet<ChunkId> all = [.. listing];
+        List<ChunkId> named = [];
+        _origin.ReadChunks(listing, (id, stored) =>
+        {
+            named.Clear();
+            ReadNamed(id, stored, named);
+            all.UnionWith(named);
+        });
+        return all;
     }
 
     private void SendNamed(ChunkId[] named, Action<double> advance)

@@ -27,7 +27,14 @@ internal sealed class ServerState
     }
 
     /// <summary>Forgets all of it.</summary>
-    internal void Forget() => File.Delete(_path);
+    /// <exception cref="IOException">It is still there.</exception>
+    internal void Forget()
+    {
+        if (File.Exists(_path))
+        {
+            File.Delete(_path);
+        }
+    }
 
     private ServerStateFile Read()
     {

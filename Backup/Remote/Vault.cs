@@ -43,10 +43,12 @@ public sealed class Vault
     /// <summary>Told of runs that come and go. An observer must not throw; called on the threads of sessions.</summary>
     public event Action<VaultNotice>? Noticed;
 
-    /// <summary>Takes over other logins and rules. Sessions that are on go on with what they began with.</summary>
+    /// <summary>Takes over other logins and rules; the directory stays what it was. Sessions that are on go on with what they
+    /// began with.</summary>
     public void Reconfigure(VaultAccess access)
     {
-        _access = access;
+        VaultSettings settings = new(_access.Settings.Path, access.Settings.Keep, access.Settings.Logins);
+        _access = access with { Settings = settings };
         _stores.Clear();
     }
 
@@ -83,23 +85,19 @@ public sealed class Vault
 
     private void Serve(PeerStream peer, VaultStore store, CancellationToken cancellation)
     {
-        bool hasChanged = false;
-        bool hasDeleted = false;
-        using (VaultSession session = new(peer, store, Tell))
+        VaultSession session = new(peer, store, Tell);
+        try
         {
-            try
-            {
-                session.Run();
-            }
-            finally
-            {
-                hasChanged = session.HasChanged;
-                hasDeleted = session.HasDeleted;
-            }
+            session.Run();
         }
-        if (hasChanged)
+        finally
         {
-            Prune(store, hasDeleted, cancellation);
+            session.Dispose();
+            // Also when it was cut off afterwards: what had come is there.
+            if (session.HasChanged)
+            {
+                Prune(store, session.HasDeleted, cancellation);
+            }
         }
     }
 

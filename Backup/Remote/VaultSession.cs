@@ -15,6 +15,12 @@ internal sealed class VaultSession : IDisposable
     private RunIntake? _intake;
     private RunId _arriving;
 
+    // Bytes of it that were counted.
+    private long _taken;
+
+    // Keeps a prune away from what is being fetched; from the first question to the end.
+    private IDisposable? _reading;
+
     // Why nothing more of the arriving run is taken.
     private RemoteException? _failure;
     private bool _isPruneDue;
@@ -61,7 +67,8 @@ internal sealed class VaultSession : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _intake?.Dispose();
+        EndArrival();
+        _reading?.Dispose();
         _codec.Dispose();
     }
 
@@ -117,9 +124,7 @@ internal sealed class VaultSession : IDisposable
         int limit = request.Limit is > 0 and < PeerLimits.MaxListedRuns ? request.Limit : PeerLimits.MaxListedRuns;
         PeerRun[] rows =
         [
-            .. _vault.Catalog.List(limit, before: null, out _)
-                .Where(r => r.Status is RunStatus.Completed or RunStatus.Partial)
-                .Select(PeerRun.From),
+            .. _vault.List(limit).Select(PeerRun.From),
         ];
         return JsonSerializer.SerializeToUtf8Bytes(rows, PeerRunJson.Default.PeerRunArray);
     }
@@ -131,12 +136,17 @@ internal sealed class VaultSession : IDisposable
         {
             throw new RemoteException(RemoteFault.RunNotFound, "a run has no file of that name");
         }
-        using IDisposable held = _vault.Hold();
+        _reading ??= _vault.Hold();
+        string path = Path.Combine(_vault.DirectoryOf(IdOf(request)), name);
+        if (!File.Exists(path))
+        {
+            throw new RemoteException(RemoteFault.RunNotFound, "a run has no file of that name");
+        }
         try
         {
-            return StoreFile.Read(Path.Combine(_vault.DirectoryOf(IdOf(request)), name));
+            return StoreFile.Read(path);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new RemoteException(RemoteFault.StorageFailed, Reason(e), e);
         }
@@ -145,6 +155,7 @@ internal sealed class VaultSession : IDisposable
     private void GetChunk(PeerRequest request)
     {
         ChunkId id = ChunkOf(request);
+        _reading ??= _vault.Hold();
         string path = BackupStore.ChunkPath(_vault.Store.ChunksDirectory, id);
         if (_codec.TryReadStored(path, cold: false, out ReadOnlySpan<byte> stored) is string problem)
         {
@@ -160,10 +171,9 @@ internal sealed class VaultSession : IDisposable
 
     private void BeginRun(RunId id)
     {
-        _intake?.Dispose();
-        _intake = null;
+        EndArrival();
         _failure = null;
-        _intake = _vault.Receive(id);
+        _intake = _vault.Receive(id, kept => _vault.GiveBack(_taken - kept));
         _arriving = id;
     }
 
@@ -171,13 +181,15 @@ internal sealed class VaultSession : IDisposable
     {
         PeerStream.CheckLength(request.Payload, PeerLimits.MaxChunkBytes);
         ChunkId id;
+        byte[] sha256;
         NativeBuffer buffer;
         RunIntake intake;
         try
         {
             id = ChunkOf(request);
+            sha256 = HashOf(request);
             intake = Arriving();
-            _vault.Take(request.Payload);
+            Take(request.Payload);
             buffer = intake.Rent();
         }
         catch (RemoteException e)
@@ -196,7 +208,7 @@ internal sealed class VaultSession : IDisposable
             intake.Return(buffer);
             throw;
         }
-        Guarded(() => intake.Add(id, HashOf(request), buffer, request.Payload));
+        Guarded(() => intake.Add(id, sha256, buffer, request.Payload));
     }
 
     private byte[] PutFile(PeerRequest request)
@@ -206,7 +218,7 @@ internal sealed class VaultSession : IDisposable
         IReadOnlyList<ChunkId> missing = [];
         Guarded(() =>
         {
-            _vault.Take(content.Length);
+            Take(content.Length);
             missing = intake.AddArtifact(request.Name ?? "", content);
         });
         return PeerConnection.BytesOf([.. missing.Take(PeerLimits.MaxChunksAsked)]);
@@ -218,12 +230,11 @@ internal sealed class VaultSession : IDisposable
         RunIntake intake = Arriving();
         Guarded(() =>
         {
-            _vault.Take(manifest.Length);
+            Take(manifest.Length);
             intake.Commit(manifest);
         });
         HasChanged = true;
-        _intake = null;
-        intake.Dispose();
+        EndArrival();
         _tell(new VaultNotice($"run {_arriving} of {_vault.Login} has arrived", IsWarning: false));
     }
 
@@ -233,6 +244,20 @@ internal sealed class VaultSession : IDisposable
         HasChanged = true;
         _isPruneDue = true;
         _tell(new VaultNotice($"run {id} was deleted by {_vault.Login}", IsWarning: false));
+    }
+
+    private void Take(long bytes)
+    {
+        _vault.Take(bytes);
+        _taken += bytes;
+    }
+
+    // What was counted and does not stay, because it was sent twice, or damaged, or cut off, counts no longer.
+    private void EndArrival()
+    {
+        _intake?.Dispose();
+        _intake = null;
+        _taken = 0;
     }
 
     private RunIntake Arriving() => _failure is not null

@@ -25,8 +25,9 @@ internal sealed class VaultStore
         try
         {
             Store = BackupStore.OpenOrCreate(directory);
+            RemoveCutOff();
         }
-        catch (BackupException e)
+        catch (Exception e) when (e is BackupException or IOException or UnauthorizedAccessException)
         {
             throw new RemoteException(RemoteFault.StorageFailed, "the vault cannot open what it holds for this login", e);
         }
@@ -43,19 +44,34 @@ internal sealed class VaultStore
 
     /// <summary>A hold on the store that keeps garbage collection out.</summary>
     /// <exception cref="RemoteException">Busy.</exception>
-    internal IDisposable Hold() => StoreLock.TryShared(Store)
+    internal IDisposable Hold() => OnDisk(() => StoreLock.TryShared(Store))
         ?? throw new RemoteException(RemoteFault.Busy, "the vault is pruning what it holds for this login; try again");
 
+    /// <summary>The runs that are whole, newest first.</summary>
+    /// <exception cref="RemoteException">StorageFailed.</exception>
+    internal IReadOnlyList<BackupRun> List(int limit) => OnDisk(() =>
+        Catalog.List(int.MaxValue, before: null, out _)
+            .Where(r => r.Status is RunStatus.Completed or RunStatus.Partial)
+            .Take(limit)
+            .ToArray());
+
     /// <summary>Begins the arrival of a run.</summary>
+    /// <param name="id">The run.</param>
+    /// <param name="ended">Told at its end how many bytes of it stay.</param>
     /// <exception cref="RemoteException">Busy, StorageFailed.</exception>
-    internal RunIntake Receive(RunId id)
+    internal RunIntake Receive(RunId id, Action<long> ended)
     {
         IDisposable held = Hold();
         try
         {
             ArrivalTimes arrivals = new(Store);
-            return new RunIntake(
-                Store, id, new IntakeOptions { Held = held, BeforeCommit = run => arrivals.Record(run, _time.GetUtcNow()) }, _time);
+            IntakeOptions options = new()
+            {
+                Held = held,
+                BeforeCommit = run => arrivals.Record(run, _time.GetUtcNow()),
+                Ended = ended,
+            };
+            return new RunIntake(Store, id, options, _time);
         }
         catch
         {
@@ -70,13 +86,23 @@ internal sealed class VaultStore
     {
         lock (_lock)
         {
-            _used = _used < 0 ? Measure() : _used;
+            _used = _used < 0 ? OnDisk(Measure) : _used;
             if (_login.QuotaBytes is long quota && _used + bytes > quota)
             {
                 throw new RemoteException(
                     RemoteFault.QuotaExceeded, $"the quota of {quota} bytes is used up: {_used} are stored, {bytes} more were to come");
             }
             _used += bytes;
+        }
+    }
+
+    /// <summary>Gives back what was counted and is not stored after all. Only while the store is held: a prune measures it
+    /// anew.</summary>
+    internal void GiveBack(long bytes)
+    {
+        lock (_lock)
+        {
+            _used = _used < 0 ? _used : Math.Max(0, _used - bytes);
         }
     }
 
@@ -137,6 +163,8 @@ internal sealed class VaultStore
             {
                 Policy = _keep ?? new RetentionPolicy { Last = int.MaxValue },
                 Arrivals = new ArrivalTimes(Store),
+                // What waits there counts, and a sender that has deleted to make room is waiting for it.
+                EmptyTrashNow = _login.QuotaBytes is not null,
             });
         }
         finally
@@ -152,7 +180,31 @@ internal sealed class VaultStore
     {
         long chunks = ChunkTree.Visit(
             Store.ChunksDirectory, (_, _, files) => new ChunkTally(files.Count, files.Sum(f => f.Size)), (_, _) => { }).Bytes;
-        return chunks + Directory.EnumerateFiles(Store.CompletedDirectory, "*", SearchOption.AllDirectories)
-            .Sum(f => new FileInfo(f).Length);
+        return chunks + SizeOf(Store.CompletedDirectory) + SizeOf(Store.TrashDirectory);
+    }
+
+    private static long SizeOf(string directory) =>
+        new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+
+    // What arrived when the vault was killed. Somebody else at work here does the same.
+    private void RemoveCutOff()
+    {
+        using StoreLock? held = StoreLock.TryExclusive(Store);
+        if (held is not null)
+        {
+            new Leftovers(Store, _time).MoveInterrupted();
+        }
+    }
+
+    private static T OnDisk<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (e is BackupException or IOException or UnauthorizedAccessException)
+        {
+            throw new RemoteException(RemoteFault.StorageFailed, "the vault cannot read what it holds for this login", e);
+        }
     }
 }

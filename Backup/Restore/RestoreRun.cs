@@ -123,7 +123,7 @@ public sealed record RestoreFigures
 }
 
 /// <summary>What is done with one entry in place.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<RestoreChangeKind>))]
+[JsonConverter(typeof(WordConverter<RestoreChangeKind>))]
 public enum RestoreChangeKind
 {
     /// <summary>It is not there.</summary>

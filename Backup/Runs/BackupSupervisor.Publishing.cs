@@ -156,7 +156,8 @@ public sealed partial class BackupSupervisor
 
     private ImmutableArray<Endpoint> Chosen(string? server)
     {
-        ImmutableArray<Endpoint> chosen = server is not null ? [Endpoints.Get(server)] : [.. Endpoints.All().Where(e => e.IsEnabled)];
+        ImmutableArray<Endpoint> chosen =
+            server is not null ? [Endpoints.Get(server)] : [.. Endpoints.All().Where(e => e.IsEnabled)];
         return chosen.IsEmpty
             ? throw new BackupException(
                 BackupFault.InputInvalid, "no endpoint is enabled", "add one with: backupd endpoint add NAME HOST")

@@ -34,7 +34,7 @@ public sealed record RetentionPolicy
 }
 
 /// <summary>Why a run is kept.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<KeepRule>))]
+[JsonConverter(typeof(WordConverter<KeepRule>))]
 public enum KeepRule
 {
     /// <summary>Somebody pinned it.</summary>

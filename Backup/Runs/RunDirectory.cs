@@ -68,7 +68,15 @@ internal sealed class RunDirectory
     {
         RunDirectory directory = new(store, id, IncomingPrefix + Guid.NewGuid().ToString("N"), isSafety: false);
         Directory.CreateDirectory(directory.Path, Private);
-        Directory.CreateDirectory(directory.ChunksPath, Private);
+        try
+        {
+            Directory.CreateDirectory(directory.ChunksPath, Private);
+        }
+        catch (IOException)
+        {
+            Leftovers.Unlink(directory.Path);
+            throw;
+        }
         return directory;
     }
 

@@ -5,7 +5,7 @@ namespace Backupd.Backup.Runs;
 /// <summary>Whether a run covers every configured participant or only named ones.</summary>
 /// <remarks>The words of this file stand in manifests and on the wire, so each is pinned by attribute and survives
 /// a renamed member.</remarks>
-[JsonConverter(typeof(JsonStringEnumConverter<RunType>))]
+[JsonConverter(typeof(WordConverter<RunType>))]
 public enum RunType
 {
     /// <summary>Every configured participant.</summary>
@@ -16,7 +16,7 @@ public enum RunType
 }
 
 /// <summary>What started a run.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<RunTrigger>))]
+[JsonConverter(typeof(WordConverter<RunTrigger>))]
 public enum RunTrigger
 {
     /// <summary>A person or a script asked.</summary>
@@ -47,7 +47,7 @@ public static class RunWords
 }
 
 /// <summary>The state of a run; every value but <see cref="Running"/> is final.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<RunStatus>))]
+[JsonConverter(typeof(WordConverter<RunStatus>))]
 public enum RunStatus
 {
     /// <summary>Not ended yet.</summary>
@@ -70,7 +70,7 @@ public enum RunStatus
 }
 
 /// <summary>What an operation is busy with.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<RunPhase>))]
+[JsonConverter(typeof(WordConverter<RunPhase>))]
 public enum RunPhase
 {
     /// <summary>Reading participants and storing chunks.</summary>
@@ -105,7 +105,7 @@ public enum RunPhase
 }
 
 /// <summary>The state of one participant within a run.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<ParticipantStatus>))]
+[JsonConverter(typeof(WordConverter<ParticipantStatus>))]
 public enum ParticipantStatus
 {
     /// <summary>Its turn has not come.</summary>
@@ -122,7 +122,7 @@ public enum ParticipantStatus
 }
 
 /// <summary>What a participant is busy with; a participant that waits has status and phase <c>pending</c>.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<ParticipantPhase>))]
+[JsonConverter(typeof(WordConverter<ParticipantPhase>))]
 public enum ParticipantPhase
 {
     /// <summary>Its turn has not come.</summary>

@@ -17,24 +17,27 @@ public static class Sizes
         {
             return false;
         }
-        string number = text[..^1];
-        int point = number.IndexOf('.', StringComparison.Ordinal);
-        // Digits on both sides of a point: NumberStyles would also take "5." and ".5".
-        bool isWritten = char.IsAsciiDigit(number[0]) && char.IsAsciiDigit(number[^1])
-            && (point < 0 || number.Length - point <= 4) && number.Length <= 12;
-        if (!isWritten || !decimal.TryParse(
-            number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal count))
+        ReadOnlySpan<char> number = text.AsSpan(0, text.Length - 1);
+        int point = number.IndexOf('.');
+        ReadOnlySpan<char> fraction = point < 0 ? "0" : number[(point + 1)..];
+        ReadOnlySpan<char> whole = point < 0 ? number : number[..point];
+        if (number.Length > 12 || fraction.Length > 3 || !TryCount(whole, out long count) || !TryCount(fraction, out long part))
         {
             return false;
         }
-        decimal exact = count * (1L << (10 * (unit + 1)));
-        if (exact > long.MaxValue)
+        long size = 1L << (10 * (unit + 1));
+        // Thousandths of a unit; at most 999 times 1 PiB.
+        long rest = part * (fraction.Length == 1 ? 100 : fraction.Length == 2 ? 10 : 1) * size / 1000;
+        if (count > (long.MaxValue - rest) / size)
         {
             return false;
         }
-        bytes = (long)exact;
+        bytes = (count * size) + rest;
         return true;
     }
+
+    private static bool TryCount(ReadOnlySpan<char> digits, out long count) =>
+        long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out count);
 
     /// <summary>Writes one in the largest unit of which it is a whole number; null when it is one of bytes alone.</summary>
     public static string? TryFormat(long bytes)

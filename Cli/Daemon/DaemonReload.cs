@@ -21,7 +21,6 @@ internal sealed class DaemonReload
         ("listen.hosts", c => string.Join(' ', c.Hosts)),
         ("listen.envelope", c => $"{c.IsEnvelopeWrapped}"),
         ("listen.tokenSecretFile", c => c.TokenSecretFile),
-        ("vault", c => c.Vault is null ? "" : "on"),
     ];
 
     // Constant after construction.

@@ -177,9 +177,14 @@ internal sealed class EndpointOptions
         {
             return null;
         }
-        Refuse(!ByteSizes.TryParse(text, out long bytes), $"{option.Name} {text} is not an amount like 500K or 10M");
+        Refuse(!TryParseBytes(text, out long bytes), $"{option.Name} {text} is not an amount like 500K or 10M");
         return bytes;
     }
+
+    /// <summary>Reads an amount of bytes: a number, or one with a unit as the configuration has them, in either case.</summary>
+    internal static bool TryParseBytes(string text, out long bytes) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out bytes)
+        || Sizes.TryParse(text.ToUpperInvariant(), out bytes);
 
     private static Option<string?> Text(string name, string helpName, string description) =>
         new(name) { Description = description, HelpName = helpName };

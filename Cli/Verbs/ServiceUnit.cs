@@ -22,13 +22,17 @@ internal sealed class ServiceUnit
     private readonly Places _places;
     private readonly string _program;
     private readonly string? _configFile;
+    private readonly IReadOnlyList<string> _published;
 
     /// <param name="configuration">What the daemon will do.</param>
     /// <param name="places">The default places of the daemon.</param>
     /// <param name="program">The absolute path of backupd.</param>
     /// <param name="configFile">The absolute path for <c>--config</c>; null for the default place.</param>
-    internal ServiceUnit(DaemonConfiguration configuration, Places places, string program, string? configFile)
+    /// <param name="published">Directories that runs are published to.</param>
+    internal ServiceUnit(
+        DaemonConfiguration configuration, Places places, string program, string? configFile, IReadOnlyList<string> published)
     {
+        _published = published;
         _configuration = configuration;
         _places = places;
         _program = program;
@@ -120,6 +124,14 @@ internal sealed class ServiceUnit
             unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={Word(directory)}\n");
         }
         AppendRestored(unit);
+        if (_published.Count > 0)
+        {
+            unit.Append("# Endpoints that are directories; after another was added: backupd service install\n");
+            foreach (string directory in _published)
+            {
+                unit.Append(CultureInfo.InvariantCulture, $"ReadWritePaths={Word("-" + directory)}\n");
+            }
+        }
         if (RunsPrograms)
         {
             unit.Append("# For the programs that the configuration names. What else they write to: systemctl edit backupd\n");

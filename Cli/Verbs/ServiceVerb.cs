@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Backupd.Backup;
+using Backupd.Backup.Remote;
+using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
 
 namespace Backupd.Cli.Verbs;
@@ -127,8 +129,19 @@ internal static class ServiceVerb
     {
         Places places = Places.Of(isRoot: true, static _ => null);
         string? file = config is null ? null : Path.GetFullPath(config);
-        return new ServiceUnit(DaemonConfiguration.Load(file, places), places, Environment.ProcessPath!, file);
+        DaemonConfiguration configuration = DaemonConfiguration.Load(file, places);
+        return new ServiceUnit(configuration, places, Environment.ProcessPath!, file, Published(configuration));
     }
+
+    // A store that is not there yet has no endpoints.
+    private static string[] Published(DaemonConfiguration configuration) => BackupStore.IsAt(configuration.Store)
+        ?
+        [
+            .. new EndpointList(BackupStore.Open(configuration.Store)).All()
+                .Where(e => e.Address is { IsDirectory: true })
+                .Select(e => e.Address!.Directory),
+        ]
+        : [];
 
     private static void Demand(Systemd systemd)
     {

@@ -97,8 +97,9 @@ public sealed record ErrorSymbol(string Name, int Status)
     public static IReadOnlyList<ErrorSymbol> All { get; } =
     [
         InvalidData, InvalidJson, Unauthorized, Permissions, InvalidMethod, RunNotFound, RestoreNotFound, EndpointNotFound,
-        RemoteRunNotFound, RunActive, NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed, EndpointExists,
-        PasswordRequired, RemoteFailed, RemoteImportFailed, RemoteDeleteFailed, MessageTooLarge, TooFrequent, Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
+        RemoteRunNotFound, RunActive, NotRunning, DeleteFailed, NotRestorable, RunInvalid, MaintenanceRequired, SafetyFailed,
+        EndpointExists, PasswordRequired, RemoteFailed, RemoteImportFailed, RemoteDeleteFailed, MessageTooLarge, TooFrequent,
+        Internal, RunFailed, RunCancelled, RunTimeout, Shutdown,
     ];
 
     /// <summary>What a refusal of the engine is called on the wire.</summary>

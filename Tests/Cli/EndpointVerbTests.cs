@@ -20,7 +20,8 @@ public sealed class EndpointVerbTests
         home.Write("pw", "correct horse\r\n");
         (int code, string output, string error) = await Run(
             home, address, "add", "offsite", "10.10.10.20", "--login", "web1", "--password-file", home["pw"],
-            "--fingerprint", $"SHA256:{Pin.ToUpperInvariant()}", "--runs", "all", "--interval", "6h", "--timeout", "2m30s", "--attempts", "5", "--retry-delay", "0s", "--bandwidth", "10M", "--json");
+            "--fingerprint", $"SHA256:{Pin.ToUpperInvariant()}", "--runs", "all", "--interval", "6h", "--timeout", "2m30s",
+            "--attempts", "5", "--retry-delay", "0s", "--bandwidth", "10M", "--json");
         Assert.AreEqual((0, ""), (code, error));
         Assert.AreEqual(
             "{\"name\":\"offsite\",\"host\":\"10.10.10.20:8620\",\"login\":\"web1\",\"password\":\"********\",\"enable\":1,\"mode\":0,"
@@ -167,9 +168,10 @@ public sealed class EndpointVerbTests
     [DataRow("", -1L)]
     [DataRow("K", -1L)]
     [DataRow("-1", -1L)]
-    [DataRow("1.5G", -1L)]
+    [DataRow("1.5G", 1610612736L)]
+    [DataRow("0.0005K", -1L)]
     [DataRow("10 M", -1L)]
     [DataRow("10MB", -1L)]
     public void An_amount_is_a_number_and_perhaps_a_unit(string text, long bytes) =>
-        Assert.AreEqual(bytes, Backupd.Cli.Configuration.ByteSizes.TryParse(text, out long read) ? read : -1);
+        Assert.AreEqual(bytes, Backupd.Cli.Verbs.EndpointOptions.TryParseBytes(text, out long read) ? read : -1);
 }

@@ -1,3 +1,5 @@
+using Backupd.Backup.Remote;
+using Backupd.Backup.Store;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -106,6 +108,20 @@ public sealed class ServiceVerbTests
         Assert.IsTrue(File.Exists(config) && Directory.Exists(directory["new/store"]));
         Assert.Contains("Backups and configuration stay", said);
         Assert.Contains("nothing was done", (await CommandLineTests.Run(directory, "service", "uninstall", "--root", root)).Error);
+    }
+
+    [TestMethod]
+    public async Task Directories_that_runs_are_published_to_are_writable()
+    {
+        using TempDirectory directory = new();
+        string config = directory.Write("c.json", $"{{ \"store\": \"{directory["s"]}\" }}");
+        Assert.DoesNotContain("Endpoints", await Print(directory, config));
+        EndpointList endpoints = new(BackupStore.OpenOrCreate(directory["s"]));
+        endpoints.Add(new EndpointChange { Name = "usb", Host = "file:///mnt/my disk/backups" });
+        endpoints.Add(new EndpointChange { Name = "eu", Host = "backup.example:8620" });
+        string unit = await Print(directory, config);
+        Assert.Contains("\nReadWritePaths=\"-/mnt/my disk/backups\"\n", unit);
+        Assert.DoesNotContain("backup.example", unit);
     }
 
     [TestMethod]

@@ -18,11 +18,14 @@ internal sealed class TempDirectory : IDisposable
         return this[relative];
     }
 
-    public void Dispose()
+    /// <summary>Removes a directory with all that is in it.</summary>
+    public static void Remove(string path)
     {
         // rm and not Directory.Delete: .NET cannot name, and so not remove, what is not UTF-8.
-        using System.Diagnostics.Process removed = Shell.Start("rm", ["-rf", Path]);
+        using System.Diagnostics.Process removed = Shell.Start("rm", ["-rf", path]);
         removed.WaitForExit();
-        Assert.AreEqual(0, removed.ExitCode, $"{Path} could not be removed");
+        Assert.AreEqual(0, removed.ExitCode, $"{path} could not be removed");
     }
+
+    public void Dispose() => Remove(Path);
 }

@@ -1,0 +1,160 @@
+using Backupd.Backup;
+using Backupd.Backup.Participants;
+using Backupd.Backup.Remote;
+using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Remote;
+
+/// <summary>A sender, a vault and a bad line between them; a small run of several participants to send.</summary>
+internal sealed class CutWorld : IAsyncDisposable
+{
+    public const string Server = "backup-eu";
+
+    private readonly TempDirectory _source = new();
+    private readonly List<Engine> _others = [];
+
+    private CutWorld(int seed)
+    {
+        new TreeBuilder(seed).Fill(_source["documents"], files: 40, maxBytes: 30_000);
+        Random random = new(seed);
+        byte[] noise = new byte[700_000];
+        random.NextBytes(noise);
+        Directory.CreateDirectory(_source["pictures"]);
+        File.WriteAllBytes(_source["pictures/noise"], noise);
+        File.WriteAllText(_source["pictures/text"], string.Concat(Enumerable.Repeat("a line that compresses well\n", 20_000)));
+        Sender = new Engine(
+            new SqliteParticipant("app", true, _source["app.db"]),
+            new DirectoryParticipant("documents", true, _source["documents"]),
+            new DirectoryParticipant("pictures", true, _source["pictures"]));
+        Vault = new TestVault();
+        Proxy = new CutProxy(Vault.Address);
+    }
+
+    public Engine Sender { get; }
+
+    public TestVault Vault { get; }
+
+    public CutProxy Proxy { get; }
+
+    /// <summary>The run that is to be sent. It was sent nowhere yet.</summary>
+    public BackupRun Run { get; private set; } = null!;
+
+    public static async Task<CutWorld> MakeAsync(int seed)
+    {
+        CutWorld world = new(seed);
+        await Shell.Ok(
+            "sqlite3", world._source["app.db"],
+            "CREATE TABLE t(a, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
+            + "INSERT INTO t SELECT i, hex(randomblob(20)) FROM n;");
+        world.Run = await world.Sender.RunOk();
+        world.Sender.Supervisor.Endpoints.Add(world.Vault.Endpoint(Server, world.Proxy.Address));
+        return world;
+    }
+
+    /// <summary>An empty store of another machine, with the vault behind the same line.</summary>
+    public Engine Other()
+    {
+        Engine other = new();
+        other.Supervisor.Endpoints.Add(Vault.Endpoint(Server, Proxy.Address));
+        _others.Add(other);
+        return other;
+    }
+
+    /// <summary>Sends the run once.</summary>
+    public RemoteResult Publish(CancellationToken cancellation = default) =>
+        Sender.Supervisor.Publish(Run.Id, Server, cancellation).Remotes.Single();
+
+    /// <summary>Sends the run over a good line; it must arrive.</summary>
+    public void PublishOk(string when)
+    {
+        Proxy.Begin(ProxyPlan.Through);
+        RemoteResult result = Publish();
+        Assert.AreEqual("", result.Error, when);
+        Assert.IsTrue(result.Ok, when);
+    }
+
+    /// <summary>Waits until the vault has noticed that the sender is gone, and then it must have left nothing half.</summary>
+    public async Task<bool> VaultIsWholeAsync(string when)
+    {
+        await Vault.Server.NoSessions(when);
+        AssertNothingArrives(Vault.StorePath, when);
+        string[] visible = Vault.Visible;
+        Assert.IsTrue(visible.Length == 0 || (visible.Length == 1 && visible[0] == Run.Id.ToString()), when);
+        return visible.Length == 1;
+    }
+
+    /// <summary>Everything on the vault validates, and a copy of it gives back what was backed up.</summary>
+    public void AssertGivesBack(string when)
+    {
+        Assert.AreEqual(1, new StoreExaminer(Vault.StorePath).ValidateAll(when));
+        Proxy.Begin(ProxyPlan.Through);
+        Engine other = Other();
+        AssertSame(other, other.Supervisor.Import(Server, Run.Id, overwrite: false, CancellationToken.None), when);
+        _others.Remove(other);
+        other.Dispose();
+    }
+
+    /// <summary>A run in a store is the one that was sent.</summary>
+    public void AssertSame(Engine where, BackupRun run, string when)
+    {
+        new StoreExaminer(where.Store.Directory).ValidateAll(when);
+        string back = where.Restore(run, $"back-{Guid.NewGuid():N}");
+        foreach (string name in (string[])["documents", "pictures"])
+        {
+            IReadOnlyList<string> differences = TreeComparer.Differences(_source[name], Path.Combine(back, name));
+            Assert.IsEmpty(differences, $"{when}: {string.Join('\n', differences)}");
+        }
+        Assert.AreEqual(new FileInfo(_source["app.db"]).Length, new FileInfo(Path.Combine(back, "app.db")).Length, when);
+        TempDirectory.Remove(back);
+    }
+
+    /// <summary>Empties a store of runs and chunks, so that the next attempt has everything to do.</summary>
+    public static void Empty(string store)
+    {
+        foreach (string part in (string[])["chunks", "completed", "failed", "trash", "state/received"])
+        {
+            if (Directory.Exists(Path.Combine(store, part)))
+            {
+                Directory.Delete(Path.Combine(store, part), recursive: true);
+            }
+        }
+        BackupStore.OpenOrCreate(store);
+    }
+
+    /// <summary>Nothing in a store looks as if something were arriving.</summary>
+    public static void AssertNothingArrives(string store, string when)
+    {
+        string running = Path.Combine(store, ".running");
+        string[] left = Directory.Exists(running) ? Directory.GetFileSystemEntries(running) : [];
+        Assert.IsEmpty(left, $"{when}: {string.Join(' ', left)}");
+    }
+
+    /// <summary>Imports once over whatever line there is now.</summary>
+    public BackupException? TryImport(Engine into, out BackupRun? run)
+    {
+        try
+        {
+            run = into.Supervisor.Import(Server, Run.Id, overwrite: false, CancellationToken.None);
+            return null;
+        }
+        catch (BackupException e)
+        {
+            run = null;
+            return e;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Engine other in _others)
+        {
+            other.Dispose();
+        }
+        Sender.Dispose();
+        await Proxy.DisposeAsync();
+        await Vault.DisposeAsync();
+        _source.Dispose();
+    }
+}
