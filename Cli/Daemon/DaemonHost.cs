@@ -200,7 +200,11 @@ internal sealed class DaemonHost(
         string participants = Units.Count(configuration.Participants.Length, "participant");
         log.Info(
             $"backupd {context.Version} ready on {string.Join(" and ", addresses)}; store {configuration.Store}; {participants}");
-        if (configuration.Participants.IsEmpty)
+        if (configuration.Vault is VaultSettings vault)
+        {
+            log.Info($"keeps the runs of {Units.Count(vault.Logins.Length, "login")} in {vault.Path}");
+        }
+        else if (configuration.Participants.IsEmpty)
         {
             string path = configuration.File.Length > 0 ? configuration.File : context.Places.Config;
             log.Info(
