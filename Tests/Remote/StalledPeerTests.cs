@@ -127,6 +127,8 @@ public sealed class StalledPeerTests
         StartedRun started = world.Sender.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
         await Deadline.Until(() => world.Vault.Visible.Contains(started.Id.ToString()), "the good server has the run");
         await Deadline.Until(() => dead.Connections == 1, "the dead one was tried");
+        // The line of the dead one leads to the vault, too.
+        await Deadline.Until(() => world.Vault.Server.Server.SessionCount <= 1, "the good server has answered");
         Assert.IsFalse(started.Completion.IsCompleted);
         Stopwatch clock = Stopwatch.StartNew();
         world.Sender.Supervisor.Cancel();
