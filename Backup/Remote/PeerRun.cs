@@ -41,7 +41,9 @@ internal sealed class PeerRun
         try
         {
             PeerRun[] rows = JsonSerializer.Deserialize(json, PeerRunJson.Default.PeerRunArray) ?? [];
-            return [.. rows.Select(r => r.ToRun()).OrderByDescending(r => r.Id)];
+            return Array.Exists(rows, r => r is null)
+                ? throw new FormatException("a row is null")
+                : [.. rows.Select(r => r.ToRun()).OrderByDescending(r => r.Id)];
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {

@@ -66,6 +66,11 @@ internal sealed class PeerStream : IDisposable
         payload = payload[buffered..];
         while (payload.Length > 0)
         {
+            if (_pending > 0)
+            {
+                // On a slow line the rest takes long, and what was answered before it is waited for.
+                Flush();
+            }
             int count = _stream.Read(payload);
             if (count == 0)
             {

@@ -387,11 +387,6 @@ internal sealed class RunIntake : IRunDestination
             _hasFailed = true;
             throw;
         }
-        catch (PosixException e)
-        {
-            _hasFailed = true;
-            throw new RemoteException(RemoteFault.StorageFailed, e.Message, e);
-        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
         {
             _hasFailed = true;

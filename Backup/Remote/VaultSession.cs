@@ -23,6 +23,7 @@ internal sealed class VaultSession : IDisposable
 
     // Why nothing more of the arriving run is taken.
     private RemoteException? _failure;
+    private RemoteException? _logged;
     private bool _isPruneDue;
 
     /// <param name="stream">Behind the login's line; owned by the caller.</param>
@@ -53,7 +54,7 @@ internal sealed class VaultSession : IDisposable
             }
             catch (RemoteException e)
             {
-                _stream.Write(PeerErrors.ReplyOf(e), PeerJson.Default.PeerReply, default);
+                _stream.Write(PeerErrors.ReplyOf(Told(e)), PeerJson.Default.PeerReply, default);
                 if (e.Fault == RemoteFault.ProtocolBroken)
                 {
                     // What follows cannot be told from the bytes of a chunk.
@@ -148,7 +149,7 @@ internal sealed class VaultSession : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new RemoteException(RemoteFault.StorageFailed, Reason(e), e);
+            throw new RemoteException(RemoteFault.StorageFailed, "a file of a run cannot be read", e);
         }
     }
 
@@ -173,8 +174,8 @@ internal sealed class VaultSession : IDisposable
     {
         EndArrival();
         _failure = null;
-        _intake = _vault.Receive(id, kept => _vault.GiveBack(_taken - kept));
         _arriving = id;
+        _intake = _vault.Receive(id, kept => _vault.GiveBack(_taken - kept));
     }
 
     private void PutChunk(PeerRequest request)
@@ -273,18 +274,43 @@ internal sealed class VaultSession : IDisposable
         }
         catch (RemoteException e)
         {
-            _failure ??= e.Fault == RemoteFault.StorageFailed ? new RemoteException(e.Fault, Reason(e.InnerException ?? e), e) : e;
-            if (e.Fault == RemoteFault.StorageFailed)
-            {
-                _tell(new VaultNotice($"run {_arriving} of {_vault.Login} is not taken: {e.Message}", IsWarning: true));
-            }
+            _failure ??= e;
             throw _failure;
         }
     }
 
-    // Without paths, which are nobody's business elsewhere.
-    private static string Reason(Exception e) =>
-        $"the vault's disk failed{(e is PosixException posix ? $": {posix.Reason}" : "; its log says more")}";
+    // The sender is told without paths, which are nobody's business elsewhere; the vault's log has them, once.
+    private RemoteException Told(RemoteException e)
+    {
+        if (e.Fault != RemoteFault.StorageFailed || e.InnerException is not Exception cause)
+        {
+            return e;
+        }
+        if (!ReferenceEquals(e, _logged))
+        {
+            _logged = e;
+            string text = $"what {_vault.Login} asked for failed, at run {_arriving}: {e.Message}: {cause.Message}";
+            _tell(new VaultNotice(text, IsWarning: true));
+        }
+        return new RemoteException(e.Fault, Reason(cause), e);
+    }
+
+    private static string Reason(Exception e)
+    {
+        for (Exception? cause = e; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is PosixException posix)
+            {
+                return $"the vault's disk failed: {posix.Reason}";
+            }
+            // What the runtime throws has the number of the error in it, and a path in its text.
+            if (cause is IOException { HResult: Errno.NoSpace })
+            {
+                return $"the vault's disk failed: {new PosixException("write", "", Errno.NoSpace).Reason}";
+            }
+        }
+        return "the vault's disk failed; its log says more";
+    }
 
     private static RunId IdOf(PeerRequest request) => RunId.TryParse(request.RunId, out RunId id)
         ? id

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Tests.Support;
@@ -69,14 +70,24 @@ public sealed class StalledPeerTests
     [TestMethod]
     public async Task A_slow_line_is_not_a_silent_one()
     {
-        await using CutWorld world = await CutWorld.MakeAsync(seed: 83);
-        world.Sender.Supervisor.Endpoints.Update(new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = 1 });
-        world.Proxy.Begin(new ProxyPlan { BytesPerSecond = 400_000 });
+        using TempDirectory source = new();
+        byte[] noise = new byte[8_000_000];
+        new Random(83).NextBytes(noise);
+        Directory.CreateDirectory(source["tree"]);
+        await File.WriteAllBytesAsync(source["tree/noise"], noise, CancellationToken.None);
+        await using TestVault vault = new();
+        await using CutProxy proxy = new(vault.Address);
+        using Engine sender = new(new DirectoryParticipant("tree", true, source["tree"]));
+        BackupRun run = await sender.RunOk();
+        sender.Supervisor.Endpoints.Add(vault.Endpoint("vault", proxy.Address));
+        // Each chunk arrives well within the timeout, and all of them together do not.
+        sender.Supervisor.Endpoints.Update(new EndpointChange { Name = "vault", TimeoutSeconds = 5 });
+        proxy.Begin(new ProxyPlan { BytesPerSecond = 1_200_000 });
         Stopwatch clock = Stopwatch.StartNew();
-        RemoteResult result = world.Publish();
+        RemoteResult result = sender.Supervisor.Publish(run.Id, "vault", CancellationToken.None).Remotes.Single();
         Assert.AreEqual("", result.Error);
-        Assert.IsGreaterThan(TimeSpan.FromSeconds(1.5), clock.Elapsed);
-        Assert.AreEqual(1, world.Proxy.Connections);
+        Assert.IsGreaterThan(TimeSpan.FromSeconds(5), clock.Elapsed);
+        Assert.AreEqual(1, proxy.Connections);
     }
 
     [TestMethod]
@@ -116,6 +127,8 @@ public sealed class StalledPeerTests
         StartedRun started = world.Sender.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
         await Deadline.Until(() => world.Vault.Visible.Contains(started.Id.ToString()), "the good server has the run");
         await Deadline.Until(() => dead.Connections == 1, "the dead one was tried");
+        // The line of the dead one leads to the vault, too.
+        await Deadline.Until(() => world.Vault.Server.Server.SessionCount <= 1, "the good server has answered");
         Assert.IsFalse(started.Completion.IsCompleted);
         Stopwatch clock = Stopwatch.StartNew();
         world.Sender.Supervisor.Cancel();
