@@ -23,6 +23,7 @@ internal static class Errno
     internal const int BrokenPipe = 32;
     internal const int Range = 34;
     internal const int NameTooLong = 36;
+    internal const int NoSystemCall = 38;
     internal const int NotEmpty = 39;
     internal const int TooManyLinks = 40;
     internal const int NoData = 61;

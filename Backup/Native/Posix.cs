@@ -259,6 +259,23 @@ internal static unsafe class Posix
     internal static void Rename(string oldPath, string newPath) =>
         Rename(CurrentDirectory, Terminated(oldPath), CurrentDirectory, Terminated(newPath));
 
+    /// <summary>Lets two names change places in one step; false where the file system cannot.</summary>
+    internal static bool TryExchange(string path, string other)
+    {
+        const uint exchange = 2;
+        fixed (byte* one = Terminated(path))
+        fixed (byte* two = Terminated(other))
+        {
+            if (Libc.RenameAt2(CurrentDirectory, one, CurrentDirectory, two, exchange) == 0)
+            {
+                return true;
+            }
+        }
+        return Marshal.GetLastPInvokeError() is Errno.Invalid or Errno.NotSupported or Errno.NoSystemCall
+            ? false
+            : throw PosixException.Last($"exchange {path} with", other);
+    }
+
     internal static void Unlink(int directory, byte[] terminated, bool isDirectory = false)
     {
         fixed (byte* path = terminated)

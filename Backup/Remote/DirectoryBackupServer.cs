@@ -79,7 +79,8 @@ internal sealed class DirectoryBackupServer : BackupServer
         if (!Directory.Exists(_directory))
         {
             throw new RemoteException(
-                RemoteFault.Unreachable, $"{_directory} is not there; is the disk mounted? A new one is made once by hand: mkdir {_directory}");
+                RemoteFault.Unreachable,
+                $"{_directory} is not there; is the disk mounted? A new one is made once by hand: mkdir {_directory}");
         }
         return OnDisk(() =>
         {

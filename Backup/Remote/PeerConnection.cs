@@ -6,8 +6,8 @@ using Backupd.Backup.Store;
 namespace Backupd.Backup.Remote;
 
 /// <summary>
-/// A connection to another backupd that has taken the login. Blocks; one thread. Cancelled from any, it ends with the call that is
-/// on.
+/// A connection to another backupd that has taken the login. Blocks; one thread. Cancelled from any, it ends with the call
+/// that is on.
 /// </summary>
 internal sealed class PeerConnection : IDisposable
 {
@@ -152,7 +152,8 @@ internal sealed class PeerConnection : IDisposable
         if (reply.Version != PeerLimits.Version)
         {
             throw new RemoteException(
-                RemoteFault.Unsupported, $"it speaks version {reply.Version} of the peer protocol, this backupd {PeerLimits.Version}");
+                RemoteFault.Unsupported,
+                $"it speaks version {reply.Version} of the peer protocol, this backupd {PeerLimits.Version}");
         }
     }
 
@@ -237,7 +238,10 @@ internal sealed class PeerConnection : IDisposable
         ? new OperationCanceledException(e.Message, e, _cancellation)
         : new RemoteException(RemoteFault.Unreachable, Reason(e), e);
 
-    private static string Reason(Exception e) => e.InnerException is SocketException { SocketErrorCode: SocketError.TimedOut or SocketError.WouldBlock }
-        ? "it was silent for too long"
-        : e.InnerException is SocketException socket ? socket.Message : e.Message;
+    private static string Reason(Exception e) => e.InnerException switch
+    {
+        SocketException { SocketErrorCode: SocketError.TimedOut or SocketError.WouldBlock } => "it was silent for too long",
+        SocketException socket => socket.Message,
+        _ => e.Message,
+    };
 }

@@ -42,7 +42,8 @@ internal static class PeerErrors
         {
             if (symbol == reply.Error)
             {
-                return new RemoteException(fault, fault == RemoteFault.Unsupported ? $"it is an older version: {message}" : message);
+                bool isOlder = fault == RemoteFault.Unsupported;
+                return new RemoteException(fault, isOlder ? $"it is an older version: {message}" : message);
             }
         }
         return new RemoteException(RemoteFault.ProtocolBroken, message);

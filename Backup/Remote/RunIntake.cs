@@ -1,8 +1,5 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
-using System.Text.Json;
 using Backupd.Backup.Native;
-using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Microsoft.Win32.SafeHandles;
@@ -25,9 +22,6 @@ internal sealed class RunIntake : IRunDestination
     // What a cut of the power can cost at most, besides the time since the last checkpoint.
     private const long CheckpointBytes = 256 * 1024 * 1024;
     private static readonly TimeSpan CheckpointTime = TimeSpan.FromSeconds(60);
-
-    // More missing chunks than this need not be told at once.
-    private const int MaxTold = 4096;
 
     private readonly BackupStore _store;
     private readonly RunId _id;
@@ -134,8 +128,8 @@ internal sealed class RunIntake : IRunDestination
     {
         // The listing is read from chunks/, like every listing.
         Checkpoint();
-        ArtifactFile artifact = ParseArtifact(name, content);
-        List<ChunkId> missing = OnDisk(() => MissingOf(artifact));
+        ArtifactFile artifact = IntakeCheck.Artifact(name, content);
+        List<ChunkId> missing = OnDisk(() => IntakeCheck.MissingOf(artifact, _store, _chunks, _tick));
         if (missing.Count == 0)
         {
             OnDisk(() => _directory.WriteArtifact(name, content));
@@ -149,7 +143,7 @@ internal sealed class RunIntake : IRunDestination
     public void Commit(byte[] manifest)
     {
         Checkpoint();
-        BackupRun run = ParseManifest(manifest);
+        BackupRun run = IntakeCheck.Manifest(_id, manifest, _artifacts);
         OnDisk(() =>
         {
             string place = Path.Combine(_store.CompletedDirectory, _id.ToString());
@@ -164,8 +158,7 @@ internal sealed class RunIntake : IRunDestination
                 _directory.WriteSums();
                 Sync();
                 _beforeCommit(_id);
-                Replace(place);
-                _directory.Commit(run.Status);
+                _directory.Commit(run.Status, replaces: _overwrites && Directory.Exists(place));
                 _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
             }
         });
@@ -263,82 +256,6 @@ internal sealed class RunIntake : IRunDestination
         _freshBytes = 0;
     }
 
-    private static ArtifactFile ParseArtifact(string name, byte[] content)
-    {
-        try
-        {
-            ArtifactFile artifact = ArtifactFile.Parse(content, name);
-            return ParticipantName.IsValid(artifact.Participant) && artifact.Participant + RunDirectory.ArtifactSuffix == name
-                ? artifact
-                : throw new RemoteException(RemoteFault.Damaged, $"{name} is not an artifact of that name");
-        }
-        catch (Exception e) when (e is JsonException or BackupException)
-        {
-            throw new RemoteException(RemoteFault.Damaged, $"{name} is no artifact: {e.Message}", e);
-        }
-    }
-
-    // Chunks that are not there, or are there with something else in them.
-    private List<ChunkId> MissingOf(ArtifactFile artifact)
-    {
-        List<ChunkId> missing = [];
-        HashSet<ChunkId> seen = [];
-        using ChunkPresence presence = new(_store);
-        using ListingReader reader = new(_store, artifact);
-        for (int i = 0; i < artifact.Listing.Length && missing.Count < MaxTold; i++)
-        {
-            _tick();
-            ListingChunk chunk = artifact.Listing[i];
-            if (!ChunkId.TryParse(chunk.Chunk, out ChunkId listing))
-            {
-                throw new RemoteException(RemoteFault.Damaged, $"{chunk.Chunk} is not the name of a chunk");
-            }
-            try
-            {
-                IEnumerable<Segment> wanted = _chunks.Has(listing) ? reader.Segments(i) : [];
-                missing.AddRange(wanted
-                    .Where(s => !s.IsHole && seen.Add(s.Chunk) && IsMissing(presence, s.Chunk, s.StoredSize))
-                    .Select(s => s.Chunk));
-                if (!_chunks.Has(listing))
-                {
-                    missing.Add(listing);
-                }
-            }
-            catch (BackupException)
-            {
-                // Damaged here: it is to be sent again. Should it be so there, too, the sender notices that it gets no further.
-                missing.Add(listing);
-            }
-        }
-        return missing;
-    }
-
-    private bool IsMissing(ChunkPresence presence, ChunkId id, long storedSize) =>
-        !_chunks.Has(id) || presence.ProblemOf(id, storedSize) is not null;
-
-    private BackupRun ParseManifest(byte[] manifest)
-    {
-        BackupRun run;
-        try
-        {
-            run = RunManifest.Parse(manifest, _id, RunDirectory.Place(RunStatus.Completed, _id));
-        }
-        catch (BackupException e)
-        {
-            throw new RemoteException(RemoteFault.Damaged, e.Message, e);
-        }
-        if (run.Status is not (RunStatus.Completed or RunStatus.Partial))
-        {
-            throw new RemoteException(RemoteFault.Damaged, $"run {_id} is neither completed nor partial");
-        }
-        ImmutableArray<ArtifactResult> named = [.. run.Participants.SelectMany(p => p.Artifacts)];
-        ArtifactResult? other = named.FirstOrDefault(a => !_artifacts.TryGetValue(a.LogicalName, out string? sha) || sha != a.Sha256);
-        return other is null && named.Length == _artifacts.Count
-            ? run
-            : throw new RemoteException(
-                RemoteFault.Damaged, $"the manifest of run {_id} names other artifacts than were sent: {other?.LogicalName}");
-    }
-
     // The same run, from an attempt whose answer was lost, or of another sender that won.
     private bool IsThere(string place, byte[] manifest)
     {
@@ -351,14 +268,6 @@ internal sealed class RunIntake : IRunDestination
         return isSame || _overwrites
             ? isSame
             : throw new RemoteException(RemoteFault.RunExists, $"there is another run {_id} already");
-    }
-
-    private void Replace(string place)
-    {
-        if (_overwrites && Directory.Exists(place))
-        {
-            new Leftovers(_store, _time).MoveToTrash(place);
-        }
     }
 
     private void Sync()

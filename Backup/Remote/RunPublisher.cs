@@ -5,14 +5,11 @@ using Backupd.Backup.Store;
 namespace Backupd.Backup.Remote;
 
 /// <summary>
-/// Sends a run of the own store to backup servers, each on a thread of its own, begun by name: one that is dead delays nothing but
-/// itself. Knows nothing of clients: it returns what became of it.
+/// Sends a run of the own store to backup servers, each on a thread of its own, begun by name: one that is dead delays nothing
+/// but itself. Knows nothing of clients: it returns what became of it.
 /// </summary>
 internal sealed class RunPublisher
 {
-    // Longer waits between attempts would outlast most runs.
-    private static readonly TimeSpan MaxDelay = TimeSpan.FromMinutes(10);
-
     private readonly BackupStore _store;
     private readonly string _agent;
     private readonly TimeProvider _time;
@@ -78,11 +75,14 @@ internal sealed class RunPublisher
     {
         try
         {
-            errors[server] = Attempt(run, endpoint, new Observer(endpoint, server, board, new(endpoint.BandwidthBytes, _time, stop)), stop);
-            if (errors[server].Length == 0)
-            {
-                new ServerState(_store, endpoint.Name).LastUpload = run.StartedAtUnix;
-            }
+            Observer observer = new(endpoint, server, board, new Bandwidth(endpoint.BandwidthBytes, _time, stop));
+            RemoteAttempts.Make(endpoint, () => Copy(run, endpoint, observer, stop), stop);
+            errors[server] = "";
+            new ServerState(_store, endpoint.Name).LastUpload = run.StartedAtUnix;
+        }
+        catch (RemoteException e)
+        {
+            errors[server] = e.Message;
         }
         catch (OperationCanceledException)
         {
@@ -99,34 +99,13 @@ internal sealed class RunPublisher
         }
     }
 
-    // "" when it has arrived, else why not.
-    private string Attempt(BackupRun run, Endpoint endpoint, Observer observer, CancellationToken stop)
+    private BackupRun Copy(BackupRun run, Endpoint endpoint, Observer observer, CancellationToken stop)
     {
-        TimeSpan delay = TimeSpan.FromSeconds(endpoint.RetryDelaySeconds);
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                observer.Begin();
-                BackupServer server = BackupServer.Of(endpoint, _store, _agent, _time);
-                using IRunDestination destination = server.Receive(run.Id, stop);
-                using StoredRunOrigin origin = new(_store, Path.Combine(_store.CompletedDirectory, run.Id.ToString()));
-                RunTransfer.Copy(run.Id, origin, destination, observer);
-                return "";
-            }
-            catch (RemoteException e)
-            {
-                if (!e.IsWorthRetrying || attempt >= endpoint.RetryAttempts)
-                {
-                    return attempt > 1 ? $"{e.Message} ({attempt} attempts)" : e.Message;
-                }
-            }
-            if (stop.WaitHandle.WaitOne(delay))
-            {
-                stop.ThrowIfCancellationRequested();
-            }
-            delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay;
-        }
+        observer.Begin();
+        BackupServer server = BackupServer.Of(endpoint, _store, _agent, _time);
+        using IRunDestination destination = server.Receive(run.Id, stop);
+        using StoredRunOrigin origin = new(_store, Path.Combine(_store.CompletedDirectory, run.Id.ToString()));
+        return RunTransfer.Copy(run.Id, origin, destination, observer);
     }
 
     private sealed class Observer(Endpoint endpoint, int server, PublishBoard board, Bandwidth bandwidth) : TransferObserver

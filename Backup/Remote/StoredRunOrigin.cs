@@ -42,7 +42,8 @@ internal sealed class StoredRunOrigin : IRunOrigin
             string? problem = _codec.TryReadStored(path, cold: false, out ReadOnlySpan<byte> stored);
             if (problem is not null)
             {
-                throw new RemoteException(RemoteFault.Damaged, $"chunk {id} {problem}; mend it with: backupd repair {_store.Directory}");
+                throw new RemoteException(
+                    RemoteFault.Damaged, $"chunk {id} {problem}; mend it with: backupd repair {_store.Directory}");
             }
             take(id, stored);
         }

@@ -110,7 +110,8 @@ public sealed class Vault
                 string[] gone = [.. outcome.Runs.Where(r => !r.IsKept).Select(r => r.Run.Id.ToString())];
                 if (gone.Length > 0)
                 {
-                    Tell(new VaultNotice($"pruned what is kept for {store.Login}; removed: {string.Join(' ', gone)}", IsWarning: false));
+                    string removed = string.Join(' ', gone);
+                    Tell(new VaultNotice($"pruned what is kept for {store.Login}; removed: {removed}", IsWarning: false));
                 }
             }
         }
@@ -143,7 +144,8 @@ public sealed class Vault
                 throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others are being served; try again");
             }
             VaultStore store = _stores.GetOrAdd(
-                login.Name, _ => new VaultStore(Path.Combine(access.Settings.Path, login.Name), login, access.Settings.Keep, _time));
+                login.Name,
+                _ => new VaultStore(Path.Combine(access.Settings.Path, login.Name), login, access.Settings.Keep, _time));
             PeerReply reply = new() { Version = PeerLimits.Version, Agent = _agent, AppendOnly = login.IsAppendOnly };
             peer.Write(reply, PeerJson.Default.PeerReply, default);
             return store;
@@ -165,7 +167,8 @@ public sealed class Vault
     {
         byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(password));
         VaultLogin? login = access.Settings.Logins.FirstOrDefault(l => l.Name == name);
-        byte[] wanted = login is not null && access.PasswordHashes.TryGetValue(name, out byte[]? hash) ? hash : new byte[shown.Length];
+        bool isKnown = access.PasswordHashes.TryGetValue(name, out byte[]? hash);
+        byte[] wanted = isKnown ? hash! : new byte[shown.Length];
         bool isRight = CryptographicOperations.FixedTimeEquals(shown, wanted);
         return isRight && login is not null ? login : throw new RemoteException(RemoteFault.LoginRefused, Refusal);
     }

@@ -90,7 +90,8 @@ internal sealed class VaultStore
             if (_login.QuotaBytes is long quota && _used + bytes > quota)
             {
                 throw new RemoteException(
-                    RemoteFault.QuotaExceeded, $"the quota of {quota} bytes is used up: {_used} are stored, {bytes} more were to come");
+                    RemoteFault.QuotaExceeded,
+                    $"the quota of {quota} bytes is used up: {_used} are stored, {bytes} more were to come");
             }
             _used += bytes;
         }

@@ -72,12 +72,7 @@ public sealed partial class BackupSupervisor
             return (reading, () => Remotely(server, BackupFault.RemoteImportFailed, $"did not give run {id}", () =>
             {
                 CleanUp();
-                using IRunOrigin origin = ServerOf(endpoint).Open(id, stop);
-                IntakeOptions options = new() { Overwrites = overwrite, Tick = stop.ThrowIfCancellationRequested };
-                using RunIntake intake = new(Store, id, options, _time);
-                ImportObserver observer = new(reading, new Bandwidth(0, _time, stop));
-                RunTransfer.Copy(id, origin, intake, observer);
-                return Catalog.Get(id);
+                return RemoteAttempts.Make(endpoint, () => Import(endpoint, id, overwrite, reading, stop), stop);
             }));
         }
         return Carry(active, "importing", Prepare, cancellation);
@@ -94,6 +89,15 @@ public sealed partial class BackupSupervisor
             ServerOf(endpoint).Delete(id, cancellation);
             return true;
         });
+    }
+
+    private BackupRun Import(Endpoint endpoint, RunId id, bool overwrite, ReadProgress reading, CancellationToken stop)
+    {
+        using IRunOrigin origin = ServerOf(endpoint).Open(id, stop);
+        IntakeOptions options = new() { Overwrites = overwrite, Tick = stop.ThrowIfCancellationRequested };
+        using RunIntake intake = new(Store, id, options, _time);
+        RunTransfer.Copy(id, origin, intake, new ImportObserver(reading, new Bandwidth(0, _time, stop)));
+        return Catalog.Get(id);
     }
 
     // Where a run is going to be sent. A list that cannot be read stops no backup.
@@ -127,9 +131,12 @@ public sealed partial class BackupSupervisor
         try
         {
             progress.BeginPublish(due.Length * RunTransfer.StepsOf(end.Run));
-            return isShared
-                ? end with { Run = Publish(end.Run, due, progress.AdvancePublish, Why, active.Stop) }
-                : end with { PublishError = "another operation has taken the store; send the run later with backupd publish" };
+            return end with
+            {
+                Run = isShared
+                    ? Publish(end.Run, due, progress.AdvancePublish, Why, active.Stop)
+                    : NotSent(end.Run, due, "another operation has taken the store"),
+            };
         }
         catch (Exception e)
         {
@@ -145,6 +152,22 @@ public sealed partial class BackupSupervisor
         ImmutableArray<RemoteResult> results = new RunPublisher(Store, Agent, _time).Publish(run, endpoints, tick, why, stop);
         return run with { Remotes = new RemoteResults(Store).Add(run.Id, results) };
     }
+
+    private BackupRun NotSent(BackupRun run, ImmutableArray<Endpoint> endpoints, string why) => run with
+    {
+        Remotes = new RemoteResults(Store).Add(
+            run.Id,
+            [
+                .. endpoints.Select(e => new RemoteResult
+                {
+                    ServerName = e.Name,
+                    Ok = false,
+                    StepsDone = 0,
+                    StepsTotal = RunTransfer.StepsOf(run),
+                    Error = why,
+                }),
+            ]),
+    };
 
     private static string Outcome(BackupRun sent, ImmutableArray<Endpoint> endpoints)
     {

@@ -126,13 +126,24 @@ internal sealed class RunDirectory
     /// <summary>The commit point: one rename into <c>completed</c> or <c>failed</c>, and both parents synced.</summary>
     /// <remarks>Everything below the directory must be durable before. When a parent cannot be synced, a good run is
     /// taken back: nobody may count on a name that the disk perhaps does not have.</remarks>
-    internal void Commit(RunStatus status)
+    /// <param name="status">How the run has ended.</param>
+    /// <param name="replaces">A run of that id is there, and goes.</param>
+    internal void Commit(RunStatus status, bool replaces = false)
     {
         bool good = status is RunStatus.Completed or RunStatus.Partial;
         string parent = !good ? _store.FailedDirectory : _isSafety ? _store.SafetyDirectory : _store.CompletedDirectory;
         Directory.CreateDirectory(parent, Private);
         string place = System.IO.Path.Combine(parent, Id.ToString());
-        Posix.Rename(Path, place);
+        bool isExchanged = replaces && Posix.TryExchange(Path, place);
+        if (!isExchanged)
+        {
+            if (replaces)
+            {
+                // A file system without the call: a crash between the two leaves the old run in the trash.
+                Posix.Rename(place, System.IO.Path.Combine(_store.TrashDirectory, $"{Id}.{Guid.NewGuid():N}"));
+            }
+            Posix.Rename(Path, place);
+        }
         IsCommitted = true;
         try
         {
@@ -141,20 +152,27 @@ internal sealed class RunDirectory
         }
         catch (PosixException e) when (good)
         {
-            TakeBack(place, e);
+            TakeBack(place, isExchanged, e);
             IsCommitted = false;
             throw;
+        }
+        if (isExchanged)
+        {
+            Leftovers.Unlink(Path);
         }
     }
 
     /// <summary>Removes all of it: nobody will ask for it.</summary>
     internal void Discard() => Directory.Delete(Path, recursive: true);
 
-    private void TakeBack(string place, PosixException why)
+    private void TakeBack(string place, bool isExchanged, PosixException why)
     {
         try
         {
-            Posix.Rename(place, Path);
+            if (!isExchanged || !Posix.TryExchange(place, Path))
+            {
+                Posix.Rename(place, Path);
+            }
         }
         catch (PosixException e)
         {
