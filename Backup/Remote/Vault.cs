@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Backupd.Backup.Runs;
@@ -23,7 +22,10 @@ public sealed class Vault
 
     private readonly TimeProvider _time;
     private readonly string _agent;
-    private readonly ConcurrentDictionary<string, VaultStore> _stores = new();
+
+    // Guards the stores, and their making: two who make the same one at the same time would be in each other's way.
+    private readonly Lock _opening = new();
+    private readonly Dictionary<string, VaultStore> _stores = [];
 
     // Swapped as a whole.
     private volatile VaultAccess _access;
@@ -49,7 +51,10 @@ public sealed class Vault
     {
         VaultSettings settings = new(_access.Settings.Path, access.Settings.Keep, access.Settings.Logins);
         _access = access with { Settings = settings };
-        _stores.Clear();
+        lock (_opening)
+        {
+            _stores.Clear();
+        }
     }
 
     /// <summary>Whether a line is what a peer begins with.</summary>
@@ -143,9 +148,7 @@ public sealed class Vault
             {
                 throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others are being served; try again");
             }
-            VaultStore store = _stores.GetOrAdd(
-                login.Name,
-                _ => new VaultStore(Path.Combine(access.Settings.Path, login.Name), login, access.Settings.Keep, _time));
+            VaultStore store = StoreOf(login, access.Settings);
             PeerReply reply = new() { Version = PeerLimits.Version, Agent = _agent, AppendOnly = login.IsAppendOnly };
             peer.Write(reply, PeerJson.Default.PeerReply, default);
             return store;
@@ -159,6 +162,19 @@ public sealed class Vault
             peer.Write(PeerErrors.ReplyOf(e), PeerJson.Default.PeerReply, default);
             peer.Flush();
             return null;
+        }
+    }
+
+    private VaultStore StoreOf(VaultLogin login, VaultSettings settings)
+    {
+        lock (_opening)
+        {
+            if (!_stores.TryGetValue(login.Name, out VaultStore? store))
+            {
+                store = new VaultStore(Path.Combine(settings.Path, login.Name), login, settings.Keep, _time);
+                _stores.Add(login.Name, store);
+            }
+            return store;
         }
     }
 
