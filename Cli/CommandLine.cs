@@ -152,7 +152,8 @@ public static class CommandLine
                 WriteDetail(e.Detail, error);
                 return ExitCodes.Of(e.Fault);
             case ErrorReplyException e:
-                error.WriteLine($"backupd: {e.Message}");
+                // A backup server elsewhere may have had a say in it.
+                error.WriteLine($"backupd: {Units.Printable(e.Message)}");
                 WriteDetail(e.Symbol == "BACKUP_RUN_ACTIVE" ? "follow it with: backupd watch" : e.Detail, error);
                 return ExitCodes.OfSymbol(e.Symbol);
             case NoDaemonException e:

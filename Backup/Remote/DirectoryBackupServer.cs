@@ -35,6 +35,7 @@ internal sealed class DirectoryBackupServer : BackupServer
     internal override IRunDestination Receive(RunId id, CancellationToken cancellation)
     {
         BackupStore store = OpenStore();
+        RemoveCutOff(store);
         StoreLock held = Hold(store);
         try
         {
@@ -103,6 +104,17 @@ internal sealed class DirectoryBackupServer : BackupServer
             return store;
         });
     }
+
+    // What arrived when a sender was killed. Somebody else at work there does the same.
+    private void RemoveCutOff(BackupStore store) => OnDisk(() =>
+    {
+        using StoreLock? alone = StoreLock.TryExclusive(store);
+        if (alone is not null)
+        {
+            new Leftovers(store, _time).MoveInterrupted();
+        }
+        return true;
+    });
 
     private static StoreLock Hold(BackupStore store) => OnDisk(() => StoreLock.TryShared(store))
         ?? throw new RemoteException(RemoteFault.Busy, $"another operation is at work in {store.Directory}");

@@ -13,7 +13,7 @@ internal sealed class IntakeBuffers(int most) : IDisposable
 
     // Guarded by _given.
     private readonly Stack<NativeBuffer> _free = new();
-    private int _made;
+    private readonly List<NativeBuffer> _all = [];
 
     /// <summary>A piece with room for any chunk's file; waits until there is one.</summary>
     /// <param name="tick">Called about ten times a second meanwhile; ends the wait by throwing.</param>
@@ -27,10 +27,11 @@ internal sealed class IntakeBuffers(int most) : IDisposable
                 {
                     return buffer;
                 }
-                if (_made < most)
+                if (_all.Count < most)
                 {
-                    _made++;
-                    return new NativeBuffer(ChunkCodec.FileBufferBytes);
+                    NativeBuffer made = new(ChunkCodec.FileBufferBytes);
+                    _all.Add(made);
+                    return made;
                 }
                 Monitor.Wait(_given, WorkerPool.TickMs);
             }
@@ -47,12 +48,7 @@ internal sealed class IntakeBuffers(int most) : IDisposable
         }
     }
 
-    /// <summary>Frees the pieces; every one must have been given back.</summary>
-    public void Dispose()
-    {
-        while (_free.TryPop(out NativeBuffer? buffer))
-        {
-            buffer.Dispose();
-        }
-    }
+    /// <summary>Frees the pieces, also those that work which was dropped has not given back. Nobody may use one any
+    /// more.</summary>
+    public void Dispose() => _all.ForEach(b => b.Dispose());
 }

@@ -19,6 +19,9 @@ internal static class PeerLimits
     /// tree of 100,000,000 files.</summary>
     internal const int MaxFileBytes = 64 * 1024 * 1024;
 
+    /// <summary>16 MiB for a manifest, which has some kilobytes for each participant.</summary>
+    internal const int MaxManifestBytes = 16 * 1024 * 1024;
+
     /// <summary>16 MiB for a list of runs: 10,000 of them take some 2 MB.</summary>
     internal const int MaxListBytes = 16 * 1024 * 1024;
 

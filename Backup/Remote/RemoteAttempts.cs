@@ -32,7 +32,8 @@ internal static class RemoteAttempts
             {
                 stop.ThrowIfCancellationRequested();
             }
-            delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay;
+            // One that is configured to be longer stays as it is.
+            delay = delay < MaxDelay ? TimeSpan.FromTicks(Math.Min(2 * delay.Ticks, MaxDelay.Ticks)) : delay;
         }
     }
 }

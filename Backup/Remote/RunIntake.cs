@@ -21,6 +21,9 @@ internal sealed class RunIntake : IRunDestination
 {
     // What a cut of the power can cost at most, besides the time since the last checkpoint.
     private const long CheckpointBytes = 256 * 1024 * 1024;
+    // Some 25 MiB of buffers on two cores, and not many times that on many: a line is slower than four of them.
+    private const int MaxWorkers = 4;
+
     private static readonly TimeSpan CheckpointTime = TimeSpan.FromSeconds(60);
 
     private readonly BackupStore _store;
@@ -44,6 +47,9 @@ internal sealed class RunIntake : IRunDestination
     private long _freshBytes;
     private long _freshSince;
     private long _keptBytes;
+
+    // What the last checkpoint has moved to chunks/: its names are durable with the next sync.
+    private NewChunks? _unsynced;
     private bool _isCommitted;
     private bool _hasFailed;
 
@@ -63,8 +69,9 @@ internal sealed class RunIntake : IRunDestination
         _ended = options.Ended;
         _held = options.Held;
         (_fileSystem, _directory, _chunks) = OnDisk(() => Prepare(store, id));
-        _workers = new WorkerPool(Environment.ProcessorCount);
-        _buffers = new IntakeBuffers(2 * Environment.ProcessorCount + 2);
+        int workers = Math.Min(Environment.ProcessorCount, MaxWorkers);
+        _workers = new WorkerPool(workers);
+        _buffers = new IntakeBuffers((2 * workers) + 2);
     }
 
     /// <inheritdoc/>
@@ -250,7 +257,8 @@ internal sealed class RunIntake : IRunDestination
             Sync();
             // Before they move: should that fail half-way, rather too much is counted.
             _keptBytes += _freshBytes;
-            new NewChunks(_store, _directory.ChunksPath).Publish();
+            _unsynced = new NewChunks(_store, _directory.ChunksPath);
+            _unsynced.Publish();
         });
         _fresh.Clear();
         _freshBytes = 0;
@@ -274,8 +282,13 @@ internal sealed class RunIntake : IRunDestination
     {
         if (Libc.SyncFs(Posix.Number(_fileSystem)) != 0)
         {
-            throw PosixException.Last("sync", _store.Directory);
+            PosixException failure = PosixException.Last("sync", _store.Directory);
+            // Whether the disk has those names is not known now, and the next attempt would count on them.
+            _unsynced?.Withdraw();
+            _unsynced = null;
+            throw failure;
         }
+        _unsynced = null;
     }
 
     private void OnDisk(Action work) => OnDisk(() =>

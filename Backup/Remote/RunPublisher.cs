@@ -10,6 +10,8 @@ namespace Backupd.Backup.Remote;
 /// </summary>
 internal sealed class RunPublisher
 {
+    private const string Stopped = "stopped";
+
     private readonly BackupStore _store;
     private readonly string _agent;
     private readonly TimeProvider _time;
@@ -61,14 +63,28 @@ internal sealed class RunPublisher
                 Ok = errors[i].Length == 0,
                 StepsDone = errors[i].Length == 0 ? steps : Math.Min(board.DoneOf(i), steps - 1),
                 StepsTotal = steps,
-                Error = stop.IsCancellationRequested && errors[i].Length > 0 ? why() : errors[i],
+                Error = errors[i] == Stopped ? why() : errors[i],
             }),
         ];
     }
 
-    private bool IsDue(Endpoint endpoint, BackupRun run) =>
-        endpoint.IntervalSeconds == 0
-        || run.StartedAtUnix - new ServerState(_store, endpoint.Name).LastUpload >= endpoint.IntervalSeconds;
+    // A clock that was once ahead must not keep runs back until it is right, and neither must a note that cannot be read.
+    private bool IsDue(Endpoint endpoint, BackupRun run)
+    {
+        if (endpoint.IntervalSeconds == 0)
+        {
+            return true;
+        }
+        try
+        {
+            long last = new ServerState(_store, endpoint.Name).LastUpload;
+            return last > run.StartedAtUnix || run.StartedAtUnix - last >= endpoint.IntervalSeconds;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return true;
+        }
+    }
 
     // On the server's thread, which has nobody to pass a failure on to.
     private void Send(BackupRun run, Endpoint endpoint, int server, PublishBoard board, string[] errors, CancellationToken stop)
@@ -78,15 +94,17 @@ internal sealed class RunPublisher
             Observer observer = new(endpoint, server, board, new Bandwidth(endpoint.BandwidthBytes, _time, stop));
             RemoteAttempts.Make(endpoint, () => Copy(run, endpoint, observer, stop), stop);
             errors[server] = "";
-            new ServerState(_store, endpoint.Name).LastUpload = run.StartedAtUnix;
+            Note(endpoint, run);
         }
         catch (RemoteException e)
         {
-            errors[server] = e.Message;
+            // What was damaged may have been so before it was sent.
+            string advice = e.Fault == RemoteFault.Damaged ? $"; backupd validate {run.Id} tells whether it is so here" : "";
+            errors[server] = e.Message + advice;
         }
         catch (OperationCanceledException)
         {
-            errors[server] = "it was stopped";
+            errors[server] = Stopped;
         }
         catch (Exception e)
         {
@@ -96,6 +114,18 @@ internal sealed class RunPublisher
         finally
         {
             board.End(server);
+        }
+    }
+
+    private void Note(Endpoint endpoint, BackupRun run)
+    {
+        try
+        {
+            new ServerState(_store, endpoint.Name).LastUpload = run.StartedAtUnix;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The run has arrived all the same; the next one may go sooner than it had to.
         }
     }
 

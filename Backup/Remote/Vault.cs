@@ -20,12 +20,15 @@ public sealed class Vault
 
     private const string Refusal = "there is no such login, or not with this password";
 
+    private static readonly TimeSpan TellInterval = TimeSpan.FromMinutes(1);
+
     private readonly TimeProvider _time;
     private readonly string _agent;
 
     // Guards the stores, and their making: two who make the same one at the same time would be in each other's way.
     private readonly Lock _opening = new();
     private readonly Dictionary<string, VaultStore> _stores = [];
+    private long _toldAt;
 
     // Swapped as a whole.
     private volatile VaultAccess _access;
@@ -71,11 +74,17 @@ public sealed class Vault
         try
         {
             Interlocked.Increment(ref _sessions);
-            VaultStore? store = LogIn(peer);
-            if (store is not null)
+            if (LogIn(peer) is VaultStore store)
             {
-                accepted();
-                Serve(peer, store, cancellation);
+                try
+                {
+                    accepted();
+                    Serve(peer, store, cancellation);
+                }
+                finally
+                {
+                    store.Leave();
+                }
             }
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or RemoteException)
@@ -99,18 +108,15 @@ public sealed class Vault
         {
             session.Dispose();
             // Also when it was cut off afterwards: what had come is there.
-            if (session.HasChanged)
-            {
-                Prune(store, session.HasDeleted, cancellation);
-            }
+            Prune(store, session.HasChanged, cancellation);
         }
     }
 
-    private void Prune(VaultStore store, bool isDue, CancellationToken cancellation)
+    private void Prune(VaultStore store, bool hasChanged, CancellationToken cancellation)
     {
         try
         {
-            if (store.Prune(isDue, cancellation) is PruneOutcome outcome)
+            if (store.Prune(hasChanged, cancellation) is PruneOutcome outcome)
             {
                 string[] gone = [.. outcome.Runs.Where(r => !r.IsKept).Select(r => r.Run.Id.ToString())];
                 if (gone.Length > 0)
@@ -149,19 +155,34 @@ public sealed class Vault
                 throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others are being served; try again");
             }
             VaultStore store = StoreOf(login, access.Settings);
+            store.Enter();
             PeerReply reply = new() { Version = PeerLimits.Version, Agent = _agent, AppendOnly = login.IsAppendOnly };
             peer.Write(reply, PeerJson.Default.PeerReply, default);
             return store;
         }
         catch (RemoteException e)
         {
-            if (e.Fault != RemoteFault.Busy)
+            if (e.Fault != RemoteFault.Busy && IsTimeToTell())
             {
                 Tell(new VaultNotice($"a peer was refused: {e.Message}", IsWarning: true));
             }
             peer.Write(PeerErrors.ReplyOf(e), PeerJson.Default.PeerReply, default);
             peer.Flush();
             return null;
+        }
+    }
+
+    // A flood of guesses must not fill the disk with its own log.
+    private bool IsTimeToTell()
+    {
+        lock (_opening)
+        {
+            if (_toldAt != 0 && _time.GetElapsedTime(_toldAt) < TellInterval)
+            {
+                return false;
+            }
+            _toldAt = _time.GetTimestamp();
+            return true;
         }
     }
 

@@ -24,7 +24,6 @@ internal sealed class VaultSession : IDisposable
     // Why nothing more of the arriving run is taken.
     private RemoteException? _failure;
     private RemoteException? _logged;
-    private bool _isPruneDue;
 
     /// <param name="stream">Behind the login's line; owned by the caller.</param>
     /// <param name="vault">What the login has.</param>
@@ -38,9 +37,6 @@ internal sealed class VaultSession : IDisposable
 
     /// <summary>Whether a run has come or gone, so that a prune may have something to do.</summary>
     internal bool HasChanged { get; private set; }
-
-    /// <summary>Whether a run was deleted.</summary>
-    internal bool HasDeleted => _isPruneDue;
 
     /// <summary>Answers requests until there are no more.</summary>
     /// <exception cref="IOException">The connection was cut, or was silent for too long.</exception>
@@ -214,8 +210,8 @@ internal sealed class VaultSession : IDisposable
 
     private byte[] PutFile(PeerRequest request)
     {
+        RunIntake intake = ArrivingBehind(request.Payload);
         byte[] content = _stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
-        RunIntake intake = Arriving();
         IReadOnlyList<ChunkId> missing = [];
         Guarded(() =>
         {
@@ -227,8 +223,8 @@ internal sealed class VaultSession : IDisposable
 
     private void CommitRun(PeerRequest request)
     {
-        byte[] manifest = _stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
-        RunIntake intake = Arriving();
+        RunIntake intake = ArrivingBehind(request.Payload);
+        byte[] manifest = _stream.ReadPayload(request.Payload, PeerLimits.MaxManifestBytes);
         Guarded(() =>
         {
             Take(manifest.Length);
@@ -243,7 +239,6 @@ internal sealed class VaultSession : IDisposable
     {
         _vault.Delete(id);
         HasChanged = true;
-        _isPruneDue = true;
         _tell(new VaultNotice($"run {id} was deleted by {_vault.Login}", IsWarning: false));
     }
 
@@ -264,6 +259,20 @@ internal sealed class VaultSession : IDisposable
     private RunIntake Arriving() => _failure is not null
         ? throw _failure
         : _intake ?? throw new RemoteException(RemoteFault.ProtocolBroken, "no run was begun");
+
+    // Before memory is set aside for what comes with the request.
+    private RunIntake ArrivingBehind(int payload)
+    {
+        try
+        {
+            return Arriving();
+        }
+        catch (RemoteException)
+        {
+            _stream.Skip(payload);
+            throw;
+        }
+    }
 
     // The first failure is what the sender is told from then on.
     private void Guarded(Action work)

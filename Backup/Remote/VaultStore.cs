@@ -7,13 +7,20 @@ namespace Backupd.Backup.Remote;
 /// threads.</summary>
 internal sealed class VaultStore
 {
+    // Half of what the vault serves at a time.
+    private const int MaxSessions = Vault.MaxSessions / 2;
+
     private readonly VaultLogin _login;
     private readonly RetentionPolicy? _keep;
     private readonly TimeProvider _time;
 
-    // Guards the two below; the disk is looked at under it once, by the first who asks.
+    // Guards the four below; the disk is looked at under it once, by the first who asks.
     private readonly Lock _lock = new();
     private long _used = -1;
+
+    // Something that nothing uses may be there: a run was deleted, or one was refused half-way. Until a prune has ended.
+    private bool _isPruneDue;
+    private int _sessions;
 
     /// <summary>Opens the store, or makes it.</summary>
     /// <exception cref="RemoteException">StorageFailed.</exception>
@@ -41,6 +48,29 @@ internal sealed class VaultStore
     internal BackupStore Store { get; }
 
     internal RunCatalog Catalog { get; }
+
+    /// <summary>One more session of the login.</summary>
+    /// <exception cref="RemoteException">Busy: it has as many as it may, so that it keeps nobody else out.</exception>
+    internal void Enter()
+    {
+        lock (_lock)
+        {
+            if (_sessions >= MaxSessions)
+            {
+                throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others of this login are being served; try again");
+            }
+            _sessions++;
+        }
+    }
+
+    /// <summary>One less.</summary>
+    internal void Leave()
+    {
+        lock (_lock)
+        {
+            _sessions--;
+        }
+    }
 
     /// <summary>A hold on the store that keeps garbage collection out.</summary>
     /// <exception cref="RemoteException">Busy.</exception>
@@ -86,9 +116,14 @@ internal sealed class VaultStore
     {
         lock (_lock)
         {
-            _used = _used < 0 ? OnDisk(Measure) : _used;
-            if (_login.QuotaBytes is long quota && _used + bytes > quota)
+            if (_login.QuotaBytes is not long quota)
             {
+                return;
+            }
+            _used = _used < 0 ? OnDisk(Measure) : _used;
+            if (_used + bytes > quota)
+            {
+                _isPruneDue = true;
                 throw new RemoteException(
                     RemoteFault.QuotaExceeded,
                     $"the quota of {quota} bytes is used up: {_used} are stored, {bytes} more were to come");
@@ -124,6 +159,10 @@ internal sealed class VaultStore
                 throw new RemoteException(RemoteFault.AppendOnly, $"run {id} is pinned on the vault");
             }
             Leftovers.Unlink(new Leftovers(Store, _time).MoveToTrash(path));
+            lock (_lock)
+            {
+                _isPruneDue = true;
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -143,15 +182,19 @@ internal sealed class VaultStore
 
     /// <summary>Removes what the vault's rules do not keep and what nothing uses any more, unless others are at work: then the
     /// next one does it.</summary>
-    /// <param name="isDue">Also when there are no rules: a run was deleted.</param>
+    /// <param name="hasChanged">Whether a run has come or gone.</param>
     /// <param name="cancellation">Stops between steps.</param>
     /// <returns>What was done; null when nothing was to be done, or others were at work.</returns>
     /// <exception cref="BackupException">It cannot be known what a run needs; nothing was removed.</exception>
-    internal PruneOutcome? Prune(bool isDue, CancellationToken cancellation)
+    internal PruneOutcome? Prune(bool hasChanged, CancellationToken cancellation)
     {
-        if (_keep is null && !isDue)
+        lock (_lock)
         {
-            return null;
+            _isPruneDue |= hasChanged && _keep is not null;
+            if (!_isPruneDue)
+            {
+                return null;
+            }
         }
         using StoreLock? held = StoreLock.TryExclusive(Store);
         if (held is null)
@@ -160,13 +203,18 @@ internal sealed class VaultStore
         }
         try
         {
-            return new RunPruner(Store, _time, (_, _) => { }, cancellation).Run(new PruneRequest
+            PruneOutcome outcome = new RunPruner(Store, _time, (_, _) => { }, cancellation).Run(new PruneRequest
             {
                 Policy = _keep ?? new RetentionPolicy { Last = int.MaxValue },
                 Arrivals = new ArrivalTimes(Store),
                 // What waits there counts, and a sender that has deleted to make room is waiting for it.
                 EmptyTrashNow = _login.QuotaBytes is not null,
             });
+            lock (_lock)
+            {
+                _isPruneDue = false;
+            }
+            return outcome;
         }
         finally
         {

@@ -57,7 +57,7 @@ public sealed partial class BackupSupervisor
     /// <param name="server">The endpoint.</param>
     /// <param name="id">The run.</param>
     /// <param name="overwrite">Whether it takes the place of another run of that id. The same run is there already without
-    /// it, and what has become damaged of it is mended.</param>
+    /// it, and what is missing of it comes back.</param>
     /// <param name="cancellation">Stops it; what was copied is not copied again.</param>
     /// <exception cref="BackupException">EndpointNotFound, RemoteRunNotFound, RemoteImportFailed, StoreBusy, ShuttingDown,
     /// Io.</exception>
@@ -71,8 +71,18 @@ public sealed partial class BackupSupervisor
             ReadProgress reading = new(Progress, null, RunPhase.Import, $"importing run {id} from {server}", _time);
             return (reading, () => Remotely(server, BackupFault.RemoteImportFailed, $"did not give run {id}", () =>
             {
-                CleanUp();
-                return RemoteAttempts.Make(endpoint, () => Import(endpoint, id, overwrite, reading, stop), stop);
+                try
+                {
+                    CleanUp();
+                    return RemoteAttempts.Make(endpoint, () => Import(endpoint, id, overwrite, reading, stop), stop);
+                }
+                catch (OperationCanceledException) when (active.IsTimedOut)
+                {
+                    throw new BackupException(
+                        BackupFault.RemoteImportFailed,
+                        $"run {id} was not imported within the timeout of {Settings.Timeout.TotalSeconds} s",
+                        "what was copied is not copied again: import it once more, or raise \"timeout\" in the configuration");
+                }
             }));
         }
         return Carry(active, "importing", Prepare, cancellation);
@@ -119,9 +129,18 @@ public sealed partial class BackupSupervisor
     private RunEnd PublishEnded(
         RunEnd end, ImmutableArray<Endpoint> due, string error, ActiveOperation active, ProgressTracker progress)
     {
-        if (end.Run.Status is not (RunStatus.Completed or RunStatus.Partial) || due.IsEmpty)
+        if (end.Run.Status is not (RunStatus.Completed or RunStatus.Partial))
         {
-            return end with { PublishError = error };
+            return end;
+        }
+        if (error.Length > 0)
+        {
+            // It is not known where it should have gone: that is no reason to call it published.
+            return end with { Run = NotSent(end.Run, ["endpoints.json"], error), PublishError = error };
+        }
+        if (due.IsEmpty)
+        {
+            return end;
         }
         // A restore of what is there need not wait for a slow line.
         bool isShared = active.Share();
@@ -135,7 +154,7 @@ public sealed partial class BackupSupervisor
             {
                 Run = isShared
                     ? Publish(end.Run, due, progress.AdvancePublish, Why, active.Stop)
-                    : NotSent(end.Run, due, "another operation has taken the store"),
+                    : NotSent(end.Run, due.Select(e => e.Name), "another operation has taken the store"),
             };
         }
         catch (Exception e)
@@ -150,24 +169,34 @@ public sealed partial class BackupSupervisor
         BackupRun run, ImmutableArray<Endpoint> endpoints, Action<PublishState> tick, Func<string> why, CancellationToken stop)
     {
         ImmutableArray<RemoteResult> results = new RunPublisher(Store, Agent, _time).Publish(run, endpoints, tick, why, stop);
-        return run with { Remotes = new RemoteResults(Store).Add(run.Id, results) };
+        return Recorded(run, results);
     }
 
-    private BackupRun NotSent(BackupRun run, ImmutableArray<Endpoint> endpoints, string why) => run with
+    // What became of it is told, whether it can be written down or not.
+    private BackupRun Recorded(BackupRun run, ImmutableArray<RemoteResult> results)
     {
-        Remotes = new RemoteResults(Store).Add(
-            run.Id,
-            [
-                .. endpoints.Select(e => new RemoteResult
-                {
-                    ServerName = e.Name,
-                    Ok = false,
-                    StepsDone = 0,
-                    StepsTotal = RunTransfer.StepsOf(run),
-                    Error = why,
-                }),
-            ]),
-    };
+        try
+        {
+            return run with { Remotes = new RemoteResults(Store).Add(run.Id, results) };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return run with { Remotes = results };
+        }
+    }
+
+    private BackupRun NotSent(BackupRun run, IEnumerable<string> servers, string why) => Recorded(
+        run,
+        [
+            .. servers.Select(name => new RemoteResult
+            {
+                ServerName = name,
+                Ok = false,
+                StepsDone = 0,
+                StepsTotal = RunTransfer.StepsOf(run),
+                Error = why,
+            }),
+        ]);
 
     private static string Outcome(BackupRun sent, ImmutableArray<Endpoint> endpoints)
     {

@@ -77,7 +77,8 @@ internal static class PublishVerb
         }
         DaemonClient.ThrowIfError(line);
         RunObject run = JsonSerializer.Deserialize(line, WireJson.Default.RunObject)!;
-        ExitCode code = RemoteLines.CodeOf(run, meant.Contains);
+        // Whether the run itself is whole was told when it was made.
+        ExitCode code = RemoteLines.IsMissing(run, meant.Contains) ? ExitCode.NotPublished : ExitCode.Ok;
         if (!options.Json(parsed) && !options.Quiet(parsed))
         {
             context.Error.WriteLine(code == ExitCode.NotPublished

@@ -26,12 +26,12 @@ internal static class RemoteLines
     /// <summary>Whether it is on no other machine or disk, although it was sent.</summary>
     internal static bool IsNowhere(RunObject run) => run.Remotes is { Count: > 0 } remotes && remotes.All(r => !r.Ok);
 
-    /// <summary>The exit code of a run that was made or sent.</summary>
-    /// <param name="run">The run.</param>
-    /// <param name="isMeant">The servers that count; null for all.</param>
-    internal static ExitCode CodeOf(RunObject run, Func<string, bool>? isMeant = null)
-    {
-        bool isMissing = (run.Remotes ?? []).Any(r => !r.Ok && (isMeant is null || isMeant(r.ServerName)));
-        return run.Status == RunStatus.Completed && isMissing ? ExitCode.NotPublished : ExitCodes.Of(run.Status);
-    }
+    /// <summary>The exit code of a run that was made.</summary>
+    internal static ExitCode CodeOf(RunObject run) => run.Status == RunStatus.Completed && IsMissing(run, _ => true)
+        ? ExitCode.NotPublished
+        : ExitCodes.Of(run.Status);
+
+    /// <summary>Whether a server does not have it that was to.</summary>
+    internal static bool IsMissing(RunObject run, Func<string, bool> isMeant) =>
+        (run.Remotes ?? []).Any(r => !r.Ok && isMeant(r.ServerName));
 }

@@ -22,7 +22,7 @@ internal static class RunVerb
           backupd run --quiet; case $? in 0) ;; 3) echo partial;; 5) echo here only;; 11) echo busy;; *) echo failed;; esac
 
         When it has ended the run is sent to the endpoints that are enabled (see backupd endpoint). The exit code is 5 when one of
-        them did not take it; it is safe here then, and backupd publish sends it later.
+        them did not take it (3 when the run is partial); it is safe here then, and backupd publish sends it later.
 
         Ctrl-C leaves the run going, and the exit code is 130; a second one within three seconds cancels it. With --quiet
         the exit code alone says how the run ended; of a run that failed, one sentence says why.

@@ -68,8 +68,11 @@ public sealed class RemoteVerbTests
         Assert.AreEqual(3, code, said);
         Assert.Contains("  ! not published to usb: ", said);
         Assert.Contains("  (here only)\n", (await Run(home, server, "list")).Output);
+        (code, _, said) = await Run(home, server, "publish", "latest");
+        Assert.AreEqual(5, code, "of a publish it counts whether the run is there");
+        Assert.DoesNotContain("OK:", said);
         disk.MakeDirectory("usb");
-        await Run(home, server, "publish", "latest");
+        Assert.AreEqual(0, (await Run(home, server, "publish", "latest")).Code);
         Assert.DoesNotContain("(here only)", (await Run(home, server, "list")).Output);
     }
 

@@ -54,6 +54,58 @@ public sealed class DueTests : IDisposable
         Assert.IsTrue(engine.Supervisor.Catalog.Get(run.Id).Remotes.Single().Ok);
     }
 
+    [TestMethod]
+    public async Task A_list_of_endpoints_that_cannot_be_read_is_told_and_stops_no_backup()
+    {
+        string source = Path.GetDirectoryName(_directory.Write("data/a", "a"))!;
+        using Engine engine = new(new DirectoryParticipant("a", true, source));
+        engine.Supervisor.Endpoints.Add(Endpoint("disk"));
+        await File.WriteAllTextAsync(Path.Combine(engine.Store.StateDirectory, "endpoints.json"), "{", CancellationToken.None);
+        BackupRun run = await engine.RunOk();
+        Assert.IsFalse(run.Remotes.Single().Ok);
+        Assert.Contains("endpoints.json", run.Remotes.Single().Error);
+    }
+
+    [TestMethod]
+    public async Task A_clock_that_was_once_ahead_keeps_nothing_back()
+    {
+        ManualClock clock = new(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        string source = Path.GetDirectoryName(_directory.Write("data/a", "a"))!;
+        using Engine engine = new(new EngineSettings(), clock, new DirectoryParticipant("a", true, source));
+        engine.Supervisor.Endpoints.Add(Endpoint("disk") with { IntervalSeconds = 3600 });
+        Assert.AreEqual("disk", Servers(await engine.RunOk()));
+        clock.Now = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+        Assert.AreEqual("disk", Servers(await engine.RunOk()));
+        clock.Now += TimeSpan.FromSeconds(1);
+        Assert.AreEqual("", Servers(await engine.RunOk()), "from here on it counts again");
+    }
+
+    [TestMethod]
+    public async Task What_a_refused_run_had_sent_does_not_use_up_the_quota()
+    {
+        await using TestVault vault = new(quota: 3 * 1024 * 1024);
+        using TempDirectory source = new();
+        for (int i = 0; i < 6; i++)
+        {
+            byte[] noise = new byte[1024 * 1024];
+            new Random(i).NextBytes(noise);
+            await File.WriteAllBytesAsync(source[$"f{i}"], noise, CancellationToken.None);
+        }
+        using Engine engine = new(new DirectoryParticipant("a", true, source.Path));
+        engine.Supervisor.Endpoints.Add(vault.Endpoint());
+        Assert.Contains("quota", (await engine.RunOk()).Remotes.Single().Error);
+        await vault.Server.NoSessions("the refusal");
+        for (int i = 1; i < 6; i++)
+        {
+            File.Delete(source[$"f{i}"]);
+        }
+        byte[] other = new byte[1024 * 1024];
+        new Random(100).NextBytes(other);
+        await File.WriteAllBytesAsync(source["other"], other, CancellationToken.None);
+        RemoteResult result = (await engine.RunOk()).Remotes.Single();
+        Assert.IsTrue(result.Ok, result.Error);
+    }
+
     private static string Servers(BackupRun run)
     {
         Assert.AreEqual("", string.Concat(run.Remotes.Select(r => r.Error)));
