@@ -16,6 +16,10 @@ internal sealed class PlainSocket : IValueTaskSource<int>
     // 16 KiB: a client that takes some of many bytes is seen to take them.
     private const int MaxWaitingBytes = 16 * 1024;
 
+    // 256 KiB: a client that reads as fast as it is sent to would keep one call going until all is gone, and nobody would see it
+    // take anything.
+    private const int MaxSentBytes = 256 * 1024;
+
     private readonly Socket _socket;
     private readonly SocketLoop _loop;
 
@@ -86,7 +90,7 @@ internal sealed class PlainSocket : IValueTaskSource<int>
     /// <summary>Sends some of the bytes and says how many.</summary>
     internal ValueTask<int> SendAsync(ReadOnlyMemory<byte> bytes)
     {
-        int count = SocketCalls.Send(_socket.SafeHandle, bytes.Span);
+        int count = SocketCalls.Send(_socket.SafeHandle, bytes.Span[..Math.Min(bytes.Length, MaxSentBytes)]);
         // Who does not read leaves no room, and is waited for in the usual way, which also tells what else may be wrong. With
         // some of the bytes only: it ends when all of them are gone.
         return count > 0

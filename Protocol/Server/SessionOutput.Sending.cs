@@ -153,6 +153,8 @@ internal sealed partial class SessionOutput
                         BeginCounting();
                     }
                     int sent = await sending;
+                    // There was room for them: the client has taken as much, even if what it has left looks the same each time.
+                    Volatile.Write(ref _movedAt, 0);
                     rest = rest[sent..];
                 }
             }
