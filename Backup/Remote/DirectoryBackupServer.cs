@@ -25,17 +25,18 @@ internal sealed class DirectoryBackupServer : BackupServer
     }
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<BackupRun> List(int limit, CancellationToken cancellation) => OnDisk(() =>
-        new RunCatalog(OpenStore()).List(int.MaxValue, before: null, out _)
-            .Where(r => r.Status is RunStatus.Completed or RunStatus.Partial)
-            .Take(limit)
-            .ToArray());
+    internal override IReadOnlyList<BackupRun> List(int limit, CancellationToken cancellation) =>
+        OnDisk(() => RunsOf(OpenStore()).List(limit));
 
     /// <inheritdoc/>
     internal override IRunDestination Receive(RunId id, CancellationToken cancellation)
     {
         BackupStore store = OpenStore();
-        RemoveCutOff(store);
+        OnDisk(() =>
+        {
+            RunsOf(store).RemoveCutOff();
+            return true;
+        });
         StoreLock held = Hold(store);
         try
         {
@@ -53,7 +54,16 @@ internal sealed class DirectoryBackupServer : BackupServer
     internal override IRunOrigin Open(RunId id, CancellationToken cancellation)
     {
         BackupStore store = OpenStore();
-        return new StoredRunOrigin(store, DirectoryOf(store, id), Hold(store));
+        StoreLock held = Hold(store);
+        try
+        {
+            return new StoredRunOrigin(store, RunsOf(store).DirectoryOf(id), held);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -61,14 +71,9 @@ internal sealed class DirectoryBackupServer : BackupServer
     {
         BackupStore store = OpenStore();
         using IDisposable held = Hold(store);
-        string path = DirectoryOf(store, id);
         OnDisk(() =>
         {
-            if (new RunPins(store).All().Contains(id))
-            {
-                throw new RemoteException(RemoteFault.AppendOnly, $"run {id} is pinned there");
-            }
-            Leftovers.Unlink(new Leftovers(store, _time).MoveToTrash(path));
+            RunsOf(store).Delete(id);
             return true;
         });
     }
@@ -105,27 +110,10 @@ internal sealed class DirectoryBackupServer : BackupServer
         });
     }
 
-    // What arrived when a sender was killed. Somebody else at work there does the same.
-    private void RemoveCutOff(BackupStore store) => OnDisk(() =>
-    {
-        using StoreLock? alone = StoreLock.TryExclusive(store);
-        if (alone is not null)
-        {
-            new Leftovers(store, _time).MoveInterrupted();
-        }
-        return true;
-    });
+    private KeptRuns RunsOf(BackupStore store) => new(store, _time, $" in {store.Directory}");
 
     private static StoreLock Hold(BackupStore store) => OnDisk(() => StoreLock.TryShared(store))
         ?? throw new RemoteException(RemoteFault.Busy, $"another operation is at work in {store.Directory}");
-
-    private static string DirectoryOf(BackupStore store, RunId id)
-    {
-        string path = Path.Combine(store.CompletedDirectory, id.ToString());
-        return Directory.Exists(path)
-            ? path
-            : throw new RemoteException(RemoteFault.RunNotFound, $"there is no run {id} in {store.Directory}");
-    }
 
     private static T OnDisk<T>(Func<T> work)
     {

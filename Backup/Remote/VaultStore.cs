@@ -11,6 +11,7 @@ internal sealed class VaultStore
     private const int MaxSessions = Vault.MaxSessions / 2;
 
     private readonly VaultLogin _login;
+    private readonly KeptRuns _runs;
     private readonly RetentionPolicy? _keep;
     private readonly TimeProvider _time;
 
@@ -32,13 +33,13 @@ internal sealed class VaultStore
         try
         {
             Store = BackupStore.OpenOrCreate(directory);
-            RemoveCutOff();
+            _runs = new KeptRuns(Store, time, "");
+            _runs.RemoveCutOff();
         }
         catch (Exception e) when (e is BackupException or IOException or UnauthorizedAccessException)
         {
             throw new RemoteException(RemoteFault.StorageFailed, "the vault cannot open what it holds for this login", e);
         }
-        Catalog = new RunCatalog(Store);
     }
 
     internal string Login => _login.Name;
@@ -46,8 +47,6 @@ internal sealed class VaultStore
     internal bool IsAppendOnly => _login.IsAppendOnly;
 
     internal BackupStore Store { get; }
-
-    internal RunCatalog Catalog { get; }
 
     /// <summary>One more session of the login.</summary>
     /// <exception cref="RemoteException">Busy: it has as many as it may, so that it keeps nobody else out.</exception>
@@ -79,11 +78,7 @@ internal sealed class VaultStore
 
     /// <summary>The runs that are whole, newest first.</summary>
     /// <exception cref="RemoteException">StorageFailed.</exception>
-    internal IReadOnlyList<BackupRun> List(int limit) => OnDisk(() =>
-        Catalog.List(int.MaxValue, before: null, out _)
-            .Where(r => r.Status is RunStatus.Completed or RunStatus.Partial)
-            .Take(limit)
-            .ToArray());
+    internal IReadOnlyList<BackupRun> List(int limit) => OnDisk(() => _runs.List(limit));
 
     /// <summary>Begins the arrival of a run.</summary>
     /// <param name="id">The run.</param>
@@ -151,34 +146,20 @@ internal sealed class VaultStore
             throw new RemoteException(RemoteFault.AppendOnly, "this login may add runs and read them, and delete none");
         }
         using IDisposable held = Hold();
-        string path = DirectoryOf(id);
-        try
+        OnDisk(() =>
         {
-            if (new RunPins(Store).All().Contains(id))
-            {
-                throw new RemoteException(RemoteFault.AppendOnly, $"run {id} is pinned on the vault");
-            }
-            Leftovers.Unlink(new Leftovers(Store, _time).MoveToTrash(path));
-            lock (_lock)
-            {
-                _isPruneDue = true;
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            _runs.Delete(id);
+            return true;
+        });
+        lock (_lock)
         {
-            throw new RemoteException(RemoteFault.StorageFailed, $"run {id} was not deleted: {e.Message}", e);
+            _isPruneDue = true;
         }
     }
 
     /// <summary>The directory of a run that is whole.</summary>
     /// <exception cref="RemoteException">RunNotFound.</exception>
-    internal string DirectoryOf(RunId id)
-    {
-        string path = Path.Combine(Store.CompletedDirectory, id.ToString());
-        return Directory.Exists(path)
-            ? path
-            : throw new RemoteException(RemoteFault.RunNotFound, $"there is no run {id}");
-    }
+    internal string DirectoryOf(RunId id) => _runs.DirectoryOf(id);
 
     /// <summary>Removes what the vault's rules do not keep and what nothing uses any more, unless others are at work: then the
     /// next one does it.</summary>
@@ -235,16 +216,6 @@ internal sealed class VaultStore
     private static long SizeOf(string directory) =>
         new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
 
-    // What arrived when the vault was killed. Somebody else at work here does the same.
-    private void RemoveCutOff()
-    {
-        using StoreLock? held = StoreLock.TryExclusive(Store);
-        if (held is not null)
-        {
-            new Leftovers(Store, _time).MoveInterrupted();
-        }
-    }
-
     private static T OnDisk<T>(Func<T> work)
     {
         try
@@ -253,7 +224,8 @@ internal sealed class VaultStore
         }
         catch (Exception e) when (e is BackupException or IOException or UnauthorizedAccessException)
         {
-            throw new RemoteException(RemoteFault.StorageFailed, "the vault cannot read what it holds for this login", e);
+            throw new RemoteException(
+                RemoteFault.StorageFailed, "the vault cannot read or change what it holds for this login", e);
         }
     }
 }

@@ -1,7 +1,5 @@
 using System.Net.Security;
 using System.Security.Authentication;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Backupd.Backup.Remote;
 
 namespace Backupd.Cli.Client;
@@ -15,8 +13,6 @@ internal sealed class DaemonTrust
     private static readonly TimeSpan HandshakeTime = TimeSpan.FromSeconds(10);
 
     private readonly string? _pinned;
-    private string _shown = "";
-    private string _problem = "";
 
     /// <param name="pinned">The fingerprint as <see cref="CertificateFingerprint"/> has it; null to ask the authorities.</param>
     internal DaemonTrust(string? pinned) => _pinned = pinned;
@@ -25,32 +21,20 @@ internal sealed class DaemonTrust
     /// <exception cref="NoDaemonException">The daemon is not believed, or speaks no TLS; says what to do.</exception>
     internal async Task<Stream> AuthenticateAsync(Stream connection, DaemonAddress address, CancellationToken cancellation)
     {
+        CertificateTrust trust = new(address.Host, _pinned);
         SslStream tls = new(connection);
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(HandshakeTime);
         try
         {
-            await tls.AuthenticateAsClientAsync(
-                new SslClientAuthenticationOptions
-                {
-                    TargetHost = address.Host,
-                    EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-                    RemoteCertificateValidationCallback = (_, certificate, _, errors) => Believes(certificate, errors),
-                    // Nothing is fetched from elsewhere to check a certificate; Trimming.xml leaves out what would do it.
-                    CertificateChainPolicy = new X509ChainPolicy
-                    {
-                        DisableCertificateDownloads = true,
-                        RevocationMode = X509RevocationMode.NoCheck,
-                    },
-                },
-                limit.Token);
+            await tls.AuthenticateAsClientAsync(trust.Options(), limit.Token);
             return tls;
         }
         catch (Exception e) when (e is AuthenticationException or IOException
             || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             await tls.DisposeAsync();
-            throw new NoDaemonException(Explain(address, e), e);
+            throw new NoDaemonException(Explain(address, trust, e), e);
         }
         catch
         {
@@ -59,22 +43,9 @@ internal sealed class DaemonTrust
         }
     }
 
-    private bool Believes(X509Certificate? certificate, SslPolicyErrors errors)
+    private string Explain(DaemonAddress address, CertificateTrust trust, Exception e)
     {
-        _shown = certificate?.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant() ?? "";
-        bool believes = _pinned is null ? errors == SslPolicyErrors.None : _shown == _pinned;
-        if (!believes)
-        {
-            _problem = _pinned is not null ? "is not the pinned one"
-                : errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch) ? "is for another name"
-                : "comes from nobody that this machine trusts";
-        }
-        return believes;
-    }
-
-    private string Explain(DaemonAddress address, Exception e)
-    {
-        if (_problem.Length == 0)
+        if (trust.Problem.Length == 0)
         {
             return $"no TLS with {address.Text}: {(e is OperationCanceledException ? "it does not answer" : e.Message)}";
         }
@@ -83,7 +54,7 @@ internal sealed class DaemonTrust
             : $"Pinned is\n  {_pinned}\n"
                 + "Either the daemon has a new certificate, or somebody else answers in its place. Only if the daemon itself "
                 + "logged the new fingerprint, pin that: ";
-        return $"the certificate of {address.Text} {_problem}. Its SHA-256 fingerprint is\n  {_shown}\n"
-            + $"No token was sent. {advice}--fingerprint {_shown}, or BACKUPD_FINGERPRINT";
+        return $"the certificate of {address.Text} {trust.Problem}. Its SHA-256 fingerprint is\n  {trust.Shown}\n"
+            + $"No token was sent. {advice}--fingerprint {trust.Shown}, or BACKUPD_FINGERPRINT";
     }
 }
