@@ -106,7 +106,7 @@ public sealed partial class BackupSupervisor
         using IRunOrigin origin = ServerOf(endpoint).Open(id, stop);
         IntakeOptions options = new() { Overwrites = overwrite, Tick = stop.ThrowIfCancellationRequested };
         using RunIntake intake = new(Store, id, options, _time);
-        RunTransfer.Copy(id, origin, intake, new ImportObserver(reading, new Bandwidth(0, _time, stop)));
+        RunTransfer.Copy(id, origin, intake, new ImportObserver(reading, stop));
         return Catalog.Get(id);
     }
 
@@ -136,7 +136,7 @@ public sealed partial class BackupSupervisor
         if (error.Length > 0)
         {
             // It is not known where it should have gone: that is no reason to call it published.
-            return end with { Run = NotSent(end.Run, ["endpoints.json"], error), PublishError = error };
+            return end with { Run = NotSent(end.Run, ["endpoints.json"], error) };
         }
         if (due.IsEmpty)
         {
@@ -160,8 +160,8 @@ public sealed partial class BackupSupervisor
         catch (Exception e)
         {
             // Everything, as in the runner: the run is good and must be told of.
-            bool expected = e is IOException or UnauthorizedAccessException or BackupException;
-            return end with { PublishError = expected ? e.Message : $"internal error: {e.GetType().Name}: {e.Message}" };
+            string why = $"internal error: {e.GetType().Name}: {e.Message}";
+            return end with { Run = NotSent(end.Run, due.Select(d => d.Name), why) };
         }
     }
 
@@ -233,7 +233,7 @@ public sealed partial class BackupSupervisor
         }
     }
 
-    private sealed class ImportObserver(ReadProgress reading, Bandwidth bandwidth) : TransferObserver
+    private sealed class ImportObserver(ReadProgress reading, CancellationToken stop) : TransferObserver
     {
         // Steps are told in thousandths.
         private const int Parts = 1000;
@@ -260,6 +260,6 @@ public sealed partial class BackupSupervisor
             Advance(0);
         }
 
-        internal override void Spend(int bytes) => bandwidth.Spend(bytes);
+        internal override void Spend(int bytes) => stop.ThrowIfCancellationRequested();
     }
 }

@@ -17,9 +17,4 @@ public sealed record StartedRun(RunId Id, Task<BackupRun> Completion);
 /// <param name="Run">The run, in its final place.</param>
 /// <param name="Pruned">What retention did after it; null when it was not due, or did not end.</param>
 /// <param name="PruneError">Why retention did not end; "" otherwise. It never changes the status of the run.</param>
-public sealed record RunEnd(BackupRun Run, PruneOutcome? Pruned, string PruneError)
-{
-    /// <summary>Why the run was sent to no backup server at all; "" otherwise. What became of it at each is among its
-    /// <see cref="BackupRun.Remotes"/>.</summary>
-    public string PublishError { get; init; } = "";
-}
+public sealed record RunEnd(BackupRun Run, PruneOutcome? Pruned, string PruneError);

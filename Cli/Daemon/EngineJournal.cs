@@ -31,10 +31,6 @@ internal sealed class EngineJournal(EventLog log)
                 log.Warning($"run {id} was not published to {remote.ServerName}: {remote.Error}", id);
             }
         }
-        if (end.PublishError.Length > 0)
-        {
-            log.Warning($"run {id} was not published: {end.PublishError}", id);
-        }
         if (end.PruneError.Length > 0)
         {
             log.Warning($"after run {id} older runs stay that were to go: {end.PruneError}", id);
