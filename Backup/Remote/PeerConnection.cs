@@ -12,20 +12,19 @@ namespace Backupd.Backup.Remote;
 internal sealed class PeerConnection : IDisposable
 {
     private readonly Socket _socket;
+    private readonly SslStream _tls;
     private readonly PeerStream _stream;
     private readonly CancellationToken _cancellation;
     private readonly CancellationTokenRegistration _onCancel;
 
-    private PeerConnection(Socket socket, PeerStream stream, CancellationToken cancellation)
+    private PeerConnection(Socket socket, SslStream tls, CancellationToken cancellation)
     {
         _socket = socket;
-        _stream = stream;
+        _tls = tls;
+        _stream = new PeerStream(tls, []);
         _cancellation = cancellation;
         _onCancel = cancellation.Register(socket.Dispose);
     }
-
-    /// <summary>Bytes that were sent, before encryption.</summary>
-    internal long BytesSent => _stream.BytesWritten;
 
     /// <summary>Connects, makes sure who answers, and logs in.</summary>
     /// <exception cref="RemoteException">It did not work; says why.</exception>
@@ -43,8 +42,8 @@ internal sealed class PeerConnection : IDisposable
                     WriteTimeout = (int)address.Timeout.TotalMilliseconds,
                 };
                 using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
-                SslStream tls = new PeerTrust(address).Authenticate(plain);
-                connection = new PeerConnection(socket, new PeerStream(tls, []), cancellation);
+                SslStream tls = PeerTrust.Authenticate(plain, address);
+                connection = new PeerConnection(socket, tls, cancellation);
                 connection.LogIn(address);
                 return connection;
             }
@@ -135,7 +134,7 @@ internal sealed class PeerConnection : IDisposable
     public void Dispose()
     {
         _onCancel.Dispose();
-        _stream.Dispose();
+        _tls.Dispose();
         _socket.Dispose();
     }
 

@@ -7,7 +7,7 @@ namespace Backupd.Backup.Remote;
 /// Lines of JSON with counted bytes after them, over a connection: what both ends of the peer protocol read and write. Blocks;
 /// one thread. What is written leaves at <see cref="Flush"/>, when it has become enough, or when more is waited for.
 /// </summary>
-internal sealed class PeerStream : IDisposable
+internal sealed class PeerStream
 {
     private readonly Stream _stream;
     private readonly byte[] _received = new byte[64 * 1024];
@@ -16,7 +16,7 @@ internal sealed class PeerStream : IDisposable
     private int _end;
     private int _pending;
 
-    /// <param name="stream">The connection; owned.</param>
+    /// <param name="stream">The connection; the caller's.</param>
     /// <param name="begun">What was received from it already.</param>
     internal PeerStream(Stream stream, ReadOnlySpan<byte> begun)
     {
@@ -24,9 +24,6 @@ internal sealed class PeerStream : IDisposable
         begun.CopyTo(_received);
         _end = begun.Length;
     }
-
-    /// <summary>Bytes that were written since the beginning, before encryption.</summary>
-    internal long BytesWritten { get; private set; }
 
     /// <summary>Reads a line and takes it apart; null at the end of the input.</summary>
     /// <exception cref="RemoteException">ProtocolBroken: the line is too long, or no message.</exception>
@@ -135,12 +132,8 @@ internal sealed class PeerStream : IDisposable
         _stream.Flush();
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _stream.Dispose();
-
     private void Append(ReadOnlySpan<byte> bytes)
     {
-        BytesWritten += bytes.Length;
         if (_pending + bytes.Length > _sending.Length)
         {
             Flush();

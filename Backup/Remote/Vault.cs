@@ -64,13 +64,14 @@ public sealed class Vault
     public static bool IsLogin(string? command) => command == PeerCommands.Login;
 
     /// <summary>Serves a connection until its peer closes it. Disk, long; blocks.</summary>
-    /// <param name="stream">Encrypted, at its first byte after what was received; owned.</param>
+    /// <param name="stream">Encrypted, at its first byte after what was received; the caller's.</param>
     /// <param name="begun">What was received: a whole line, and perhaps more.</param>
     /// <param name="accepted">Called once the peer has shown who it is.</param>
     /// <param name="cancellation">Stops a prune; the connection itself is closed by its owner.</param>
-    public void Serve(Stream stream, ReadOnlyMemory<byte> begun, Action accepted, CancellationToken cancellation)
+    /// <returns>Whether the peer may still listen to what was said last.</returns>
+    public bool Serve(Stream stream, ReadOnlyMemory<byte> begun, Action accepted, CancellationToken cancellation)
     {
-        using PeerStream peer = new(stream, begun.Span);
+        PeerStream peer = new(stream, begun.Span);
         try
         {
             Interlocked.Increment(ref _sessions);
@@ -86,10 +87,12 @@ public sealed class Vault
                     store.Leave();
                 }
             }
+            return true;
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or RemoteException)
         {
             // The peer is gone, was silent for too long, or does not speak this protocol; what it had sent whole is kept.
+            return false;
         }
         finally
         {

@@ -36,8 +36,15 @@ internal sealed partial class ClientSession
         Volatile.Write(ref _messageEnds, 0);
         Volatile.Write(ref _silenceEnds, 0);
         Stream stream = _connection.EncryptedStream(_context.Times.PeerSilence);
-        await Task.Factory.StartNew(
+        // Of the clients' places, which it needs no more.
+        LeaveLongPlace();
+        bool listens = await Task.Factory.StartNew(
             () => vault.Serve(stream, begun, () => _context.Authenticated(this), _context.Stopping),
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (listens)
+        {
+            await _connection.FinishSendingAsync();
+            await LingerAsync();
+        }
     }
 }

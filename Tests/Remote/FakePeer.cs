@@ -117,7 +117,7 @@ internal sealed class FakePeer : IAsyncDisposable
             tls.ReadTimeout = (int)Deadline.Long.TotalMilliseconds;
             tls.WriteTimeout = (int)Deadline.Long.TotalMilliseconds;
             tls.AuthenticateAsServer(new SslServerAuthenticationOptions { ServerCertificate = _identity.Certificate });
-            using PeerStream stream = new(tls, []);
+            PeerStream stream = new(tls, []);
             FakeCall call = new(tls, stream, n => File.ReadAllBytes(Path.Combine(_store.CompletedDirectory, _run.Id.ToString(), n)));
             while (stream.Read(PeerJson.Default.PeerRequest) is PeerRequest request)
             {

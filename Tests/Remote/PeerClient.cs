@@ -120,5 +120,5 @@ internal sealed class PeerClient : IDisposable
         }
     }
 
-    public void Dispose() => _stream.Dispose();
+    public void Dispose() => _tls.Dispose();
 }
