@@ -25,7 +25,8 @@ internal static class PeerTrust
                 throw new RemoteException(
                     RemoteFault.NotTrusted,
                     $"the certificate of {address} {trust.Problem}; its SHA-256 fingerprint is {trust.Shown}. "
-                    + "No password was sent. Only if the server itself logged this very fingerprint when it started, pin it as tls_fingerprint",
+                    + "No password was sent. Only if the server itself logged this very fingerprint when it started, pin it as "
+                    + "tls_fingerprint",
                     e);
             }
             if (e is AuthenticationException)
