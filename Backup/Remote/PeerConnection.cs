@@ -36,13 +36,14 @@ internal sealed class PeerConnection : IDisposable
             PeerConnection? connection = null;
             try
             {
-                NetworkStream plain = new(socket, ownsSocket: true)
+                TransportBuffer transport = new(socket, ownsSocket: true)
                 {
                     ReadTimeout = (int)address.Timeout.TotalMilliseconds,
                     WriteTimeout = (int)address.Timeout.TotalMilliseconds,
                 };
                 using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
-                SslStream tls = PeerTrust.Authenticate(plain, address);
+                SslStream tls = PeerTrust.Authenticate(transport, address);
+                transport.SwitchOn();
                 connection = new PeerConnection(socket, tls, cancellation);
                 connection.LogIn(address);
                 return connection;
