@@ -120,6 +120,7 @@ public static class CommandLine
         ListenVerb.Create(context),
         TokenVerb.Create(context),
         InitVerb.Create(context),
+        NotifyVerb.Create(context),
         ScheduleVerb.Create(context),
         ConfigVerb.Create(context),
         ServiceVerb.Create(context),

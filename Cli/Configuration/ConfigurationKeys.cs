@@ -14,6 +14,7 @@ public sealed record ConfigurationKey(string Section, string Name, string Defaul
         ConfigurationKeys.Participant => $"participants.NAME.{Name}",
         ConfigurationKeys.Schedule => $"schedules[].{Name}",
         ConfigurationKeys.VaultLogin => $"vault.logins.NAME.{Name}",
+        ConfigurationKeys.Notify => $"notify.NAME.{Name}",
         _ => $"{Section}.{Name}",
     };
 }
@@ -45,6 +46,9 @@ public static class ConfigurationKeys
     /// <summary>The section of what is below a login's name.</summary>
     public const string VaultLogin = "login";
 
+    /// <summary>The section of what is below the name of somebody who is told.</summary>
+    public const string Notify = "target";
+
     /// <summary>The table.</summary>
     public static IReadOnlyList<ConfigurationKey> All { get; } =
     [
@@ -54,6 +58,7 @@ public static class ConfigurationKeys
         new("", "schedules", "[]", "when backups begin by themselves"),
         new("", "keep", "everything", "which runs stay after a successful full run"),
         new("", "vault", "none", "where other machines keep copies of their runs"),
+        new("", "notify", "nobody", "who is told of runs that end and of backups that do not come, by name"),
         new("", "keepPreRestore", "30d", "how long a restore in place can be undone"),
         new("", "timeout", "6h", "the longest that a run may take"),
         new("", "validate", "new", "\"new\" reads new chunks back; \"cold\" from the disk and not the page cache"),
@@ -83,6 +88,13 @@ public static class ConfigurationKeys
         new(VaultLogin, "passwordFile", "required", "file with the password, 12 bytes or more, closed to others"),
         new(VaultLogin, "appendOnly", "false", "whether it may not delete what it has sent"),
         new(VaultLogin, "quota", "none", "the most that its store may take: \"500G\", or a number of bytes"),
+        new(Notify, "webhook", "", "POST a JSON object to this address, or to the one in this file"),
+        new(Notify, "ping", "", "POST to this address with the exit code as its last segment"),
+        new(Notify, "ntfy", "", "POST text to this topic of an ntfy server"),
+        new(Notify, "command", "", "program and arguments; what has happened is in its environment"),
+        new(Notify, "on", "by kind", "of what: finished, unpublished, partial, failed, overdue"),
+        new(Notify, "tokenFile", "none", "file with a token that is sent along, closed to others"),
+        new(Notify, "user", "the daemon's", "command: the account that it runs as"),
         new(Participant, "directory", "", "back up this directory tree"),
         new(Participant, "file", "", "back up this file"),
         new(Participant, "sqlite", "", "back up this live SQLite database"),

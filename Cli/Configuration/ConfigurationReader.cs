@@ -53,6 +53,7 @@ public static class ConfigurationReader
                 "schedules" => configuration with { Schedules = ReadSchedules(ref tokens, wanted) },
                 "keep" => configuration with { Keep = KeepSection.Read(ref tokens, ConfigurationKeys.Keep) },
                 "vault" => configuration with { Vault = VaultSection.Read(ref tokens, out vaultPlace) },
+                "notify" => configuration with { Notify = NotifySection.Read(ref tokens) },
                 "keepPreRestore" => configuration with { KeepPreRestore = tokens.Duration() },
                 "timeout" => configuration with { Timeout = tokens.Duration(LongestTimeout) },
                 "validate" => configuration with { ValidateCold = tokens.IsSecond("new", "cold") },

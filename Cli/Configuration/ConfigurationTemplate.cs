@@ -79,6 +79,14 @@ internal static class ConfigurationTemplate
               // Copies that other machines keep here: a store for each login, which also may have "appendOnly" and "quota".
               // "vault": { "path": "/srv/vault", "logins": { "web1": { "passwordFile": "/etc/backupd/web1.password" } } },
 
+              // Who is told how runs end, and that one has not come. Try them out: backupd notify test
+              // "notify": {
+              //   "chat": { "webhook": "https://chat.example.org/hooks/backups", "on": ["failed", "partial", "overdue"] },
+              //   "watcher": { "ping": "/etc/backupd/ping-address" },
+              //   "phone": { "ntfy": "https://ntfy.example.org/backups", "tokenFile": "/etc/backupd/ntfy.token" },
+              //   "mail": { "command": ["/usr/local/bin/mail-backup-state"], "on": ["failed", "overdue"] },
+              // },
+
               // How long a restore in place can be undone.
               "keepPreRestore": "30d",
 

@@ -49,6 +49,7 @@ public static class ConfigurationWriter
             json.WriteEndArray();
             WriteKeep(json, configuration.Keep);
             WriteVault(json, configuration.Vault);
+            NotifySection.Write(json, configuration.Notify);
             json.WriteString("keepPreRestore", Durations.Format(configuration.KeepPreRestore));
             json.WriteString("timeout", Durations.Format(configuration.Timeout));
             json.WriteString("validate", configuration.ValidateCold ? "cold" : "new");

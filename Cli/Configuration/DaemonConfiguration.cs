@@ -4,6 +4,7 @@ using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
+using Backupd.Cli.Notifications;
 
 namespace Backupd.Cli.Configuration;
 
@@ -59,6 +60,9 @@ public sealed record DaemonConfiguration
 
     /// <summary>Where other machines keep copies of their runs; null for nowhere.</summary>
     public VaultSettings? Vault { get; init; }
+
+    /// <summary>Who is told what happens.</summary>
+    public ImmutableArray<NotifyTarget> Notify { get; init; } = [];
 
     /// <summary>How long a restore in place can be undone.</summary>
     public TimeSpan KeepPreRestore { get; init; } = TimeSpan.FromDays(30);

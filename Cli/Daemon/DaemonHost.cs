@@ -5,6 +5,7 @@ using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Notifications;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Server;
 
@@ -30,7 +31,11 @@ internal sealed class DaemonHost(
         using BackupSupervisor supervisor = new(
             store, configuration.Participants, Settings(configuration), context.Time);
         EngineJournal journal = new(log);
+        NotifySecrets.Check(configuration.Notify);
+        await using Notifier notifier = new(new NotifySender($"backupd {context.Version}", context.Time), log, context.Time);
+        notifier.Reconfigure(configuration.Notify);
         supervisor.RunEnded += journal.Tell;
+        supervisor.RunEnded += end => notifier.Tell(Notice.Of(end.Run));
         supervisor.RestoreEnded += journal.Tell;
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
         Vault? vault = OpenVault(configuration, journal);
@@ -49,7 +54,8 @@ internal sealed class DaemonHost(
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
         DaemonReload reload = new(
-            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler, server, vault), Status);
+            configuration, context, log, signals, systemd,
+            next => Apply(next, supervisor, scheduler, server, vault, notifier), Status);
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -114,7 +120,8 @@ internal sealed class DaemonHost(
 
     // What can change while the daemon runs. DaemonReload names what cannot.
     private void Apply(
-        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server, Vault? vault)
+        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server, Vault? vault,
+        Notifier notifier)
     {
         TlsIdentity? certificate;
         string[] revoked;
@@ -124,6 +131,7 @@ internal sealed class DaemonHost(
             certificate = Certificate(next);
             revoked = new RevokedTokens(next.RevokedTokensFile).Read();
             access = Access(next);
+            NotifySecrets.Check(next.Notify);
         }
         catch (BackupException e)
         {
@@ -139,6 +147,7 @@ internal sealed class DaemonHost(
         {
             vault?.Reconfigure(access);
         }
+        notifier.Reconfigure(next.Notify);
         supervisor.Reconfigure(next.Participants, Settings(next));
         if (_isScheduling)
         {

@@ -17,6 +17,14 @@ public sealed class ConfigurationKeysTests
         ["schedules"] = "[]",
         ["keep"] = "{ \"last\": 1 }",
         ["vault"] = "{ \"path\": \"/v\", \"logins\": { \"n\": { \"passwordFile\": \"/p\" } } }",
+        ["notify"] = "{ \"n\": { \"command\": [\"true\"] } }",
+        ["notify.NAME.webhook"] = "\"https://h.example/x\"",
+        ["notify.NAME.ping"] = "\"/p\"",
+        ["notify.NAME.ntfy"] = "\"http://127.0.0.1:1/t\"",
+        ["notify.NAME.command"] = "[\"true\"]",
+        ["notify.NAME.on"] = "[\"failed\", \"overdue\"]",
+        ["notify.NAME.tokenFile"] = "\"/t\"",
+        ["notify.NAME.user"] = "\"nobody\"",
         ["keepPreRestore"] = "\"366d\"",
         ["timeout"] = "\"1h\"",
         ["validate"] = "\"cold\"",
@@ -140,6 +148,7 @@ public sealed class ConfigurationKeysTests
                 $"{{ {store}\"vault\": {{ \"path\": \"/v\", \"logins\": {Right["vault.logins"]}, \"keep\": {{ {body} }} }} }}",
             ConfigurationKeys.VaultLogin =>
                 $"{{ {store}\"vault\": {{ \"path\": \"/v\", \"logins\": {{ \"n\": {{ {Other(key)}{body} }} }} }} }}",
+            ConfigurationKeys.Notify => $"{{ {store}\"notify\": {{ \"n\": {{ {Other(key)}{body} }} }} }}",
             _ => $"{{ {store}\"participants\": {{ \"p\": {{ {Other(key)}{body} }} }} }}",
         };
     }
@@ -155,6 +164,9 @@ public sealed class ConfigurationKeysTests
         (ConfigurationKeys.Vault, _) => $"\"path\": \"/v\", \"logins\": {Right["vault.logins"]}, ",
         (ConfigurationKeys.VaultLogin, "passwordFile") => "",
         (ConfigurationKeys.VaultLogin, _) => "\"passwordFile\": \"/p\", ",
+        (ConfigurationKeys.Notify, "user") => "\"command\": [\"true\"], ",
+        (ConfigurationKeys.Notify, "on" or "tokenFile") => "\"ntfy\": \"https://h.example/t\", ",
+        (ConfigurationKeys.Notify, _) => "",
         (_, "directory" or "file" or "sqlite" or "command") => "",
         (_, "exclude" or "oneFileSystem" or "unreadable" or "allowEmpty" or "restoreDelete") => "\"directory\": \"/d\", ",
         (_, "user" or "timeout" or "minBytes" or "restoreCommand") => "\"command\": [\"ls\"], ",

@@ -10,6 +10,7 @@ using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 using Backupd.Cli;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Notifications;
 using Backupd.Tests.Support;
 using Cronos;
 using CsCheck;
@@ -83,7 +84,7 @@ public sealed class ConfigurationWriterTests
             JsonElement[] values = isArray ? [.. member.Value.EnumerateArray()] : [member.Value];
             foreach (JsonElement below in values.Where(v => v.ValueKind == JsonValueKind.Object))
             {
-                Collect(below, path is "participants" or "vault.logins" ? $"{path}.NAME" : isArray ? name + "[]" : name, names);
+                Collect(below, path is "participants" or "vault.logins" or "notify" ? $"{path}.NAME" : isArray ? name + "[]" : name, names);
             }
         }
     }
@@ -118,6 +119,7 @@ public sealed class ConfigurationWriterTests
             Keep = Keep(random),
             Vault = tls.Mode == TlsMode.Off || tcp is null ? null : new VaultSettings(store + "-vault", Keep(random),
                 [.. Enumerable.Range(0, random.Next(1, 4)).Select(i => new VaultLogin($"l{i}.x-Y", Path(random), Flip(random), Quota(random)))]),
+            Notify = [.. Enumerable.Range(0, random.Next(5)).Select(i => Target(random, $"n{i}.x-Y"))],
             KeepPreRestore = Seconds(random, 1),
             Timeout = TimeSpan.FromSeconds(random.Next(1, (30 * 86_400) + 1)),
             ValidateCold = Flip(random),
@@ -145,6 +147,22 @@ public sealed class ConfigurationWriterTests
             },
         };
         return participant with { Before = Flip(random) ? [] : [Text(random)], After = Flip(random) ? [] : [Text(random), Text(random)] };
+    }
+
+    private static NotifyTarget Target(Random random, string name)
+    {
+        NotifyKind kind = (NotifyKind)random.Next(4);
+        bool isCommand = kind == NotifyKind.Command;
+        return new NotifyTarget
+        {
+            Name = name,
+            Kind = kind,
+            Address = isCommand ? "" : Flip(random) ? Path(random) : "https://example.org:8443/a?b=c",
+            Argv = isCommand ? [Text(random), Text(random)] : [],
+            User = isCommand && Flip(random) ? Text(random) : "",
+            TokenFile = isCommand || Flip(random) ? "" : Path(random),
+            On = (NotifyEvents)random.Next(1, 32),
+        };
     }
 
     private static BackupSchedule Schedule(Random random, ImmutableArray<ParticipantDefinition> participants)
