@@ -72,7 +72,7 @@ internal static class ServiceVerb
                 await context.Error.WriteLineAsync($"made: {directory}");
             }
             // A running daemon keeps the walls that it was started in; restarting it would end its run.
-            bool isAnother = systemd.Unit is string old && old != unit.Text();
+            bool isAnother = systemd.UnitInForce is string old && old != unit.Text();
             systemd.Write(unit.Text());
             await context.Error.WriteLineAsync($"written: {systemd.UnitPath}");
             await systemd.ControlAsync(context.Error, cancellation, "daemon-reload");
@@ -117,7 +117,7 @@ internal static class ServiceVerb
     }
 
     // For tests and for who wants to look first: everything, systemctl too, is taken from below that directory.
-    private static Option<string> Root(Command command)
+    internal static Option<string> Root(Command command)
     {
         Option<string> root = new("--root") { Hidden = true, DefaultValueFactory = _ => "" };
         command.Add(root);
@@ -130,17 +130,16 @@ internal static class ServiceVerb
         Places places = Places.Of(isRoot: true, static _ => null);
         string? file = config is null ? null : Path.GetFullPath(config);
         DaemonConfiguration configuration = DaemonConfiguration.Load(file, places);
-        return new ServiceUnit(configuration, places, Environment.ProcessPath!, file, Published(configuration));
+        Endpoint[] published = Published(configuration);
+        return new ServiceUnit(
+            configuration, places, Environment.ProcessPath!, file,
+            [.. published.Where(e => e.Address is { IsDirectory: true }).Select(e => e.Address!.Directory)],
+            Array.Exists(published, e => e.Address is not { IsDirectory: true }));
     }
 
     // A store that is not there yet has no endpoints.
-    private static string[] Published(DaemonConfiguration configuration) => BackupStore.IsAt(configuration.Store)
-        ?
-        [
-            .. new EndpointList(BackupStore.Open(configuration.Store)).All()
-                .Where(e => e.Address is { IsDirectory: true })
-                .Select(e => e.Address!.Directory),
-        ]
+    private static Endpoint[] Published(DaemonConfiguration configuration) => BackupStore.IsAt(configuration.Store)
+        ? [.. new EndpointList(BackupStore.Open(configuration.Store)).All()]
         : [];
 
     private static void Demand(Systemd systemd)

@@ -28,7 +28,7 @@ public sealed class ServiceVerbTests
         Assert.Contains($" serve --config {directory["plain.json"]}\n", plain);
         Assert.Contains("CAP_DAC_READ_SEARCH", plain);
         Assert.AreEqual("-/etc", Writable(plain), "systemd makes the state directory writable by itself");
-        Assert.DoesNotContain("ProtectHome", plain);
+        Assert.Contains("\nProtectHome=read-only\n", plain);
 
         directory.Write("odd name.json", """
             { "store": "/mnt/my 100%/backups", "listen": { "tcp": "127.0.0.1:620", "group": "users", "socket": "/srv/s/backupd.sock" }, "grace": "2m",
