@@ -53,6 +53,9 @@ internal sealed partial class ServiceUnit
         }.Where(d => d.Length > 0 && !IsBelow(d, _places.State) && !IsBelow(d, RuntimeDirectory)).Distinct(),
     ];
 
+    /// <summary>The names of credentials that are encrypted.</summary>
+    internal IReadOnlyCollection<string> EncryptedCredentials { get; init; } = [];
+
     private string RuntimeDirectory => Path.GetDirectoryName(_places.Socket)!;
 
     private bool RunsPrograms => _configuration.Participants.Any(
@@ -110,10 +113,9 @@ internal sealed partial class ServiceUnit
             RuntimeDirectory={Path.GetFileName(RuntimeDirectory)}
             RuntimeDirectoryMode={(_configuration.Group.Length > 0 ? "0755" : "0750")}
 
-            # Reads everything, writes what is named here.
-            ProtectSystem=strict
-
             """);
+        AppendCredentials(unit);
+        unit.Append("\n# Reads everything, writes what is named here.\nProtectSystem=strict\n");
         AppendWritable(unit);
         AppendPlaces(unit);
         AppendRights(unit);
@@ -126,6 +128,21 @@ internal sealed partial class ServiceUnit
 
             """);
         return unit.ToString();
+    }
+
+    private void AppendCredentials(StringBuilder unit)
+    {
+        string[] files =
+        [
+            _configuration.TokenSecretFile, _configuration.Tls.Certificate, _configuration.Tls.Key,
+            .. (_configuration.Vault?.Logins ?? []).Select(l => l.PasswordFile),
+        ];
+        foreach (string name in files.Where(CredentialFile.IsCredential).Select(CredentialFile.NameOf).Distinct())
+        {
+            unit.Append(EncryptedCredentials.Contains(name)
+                ? $"LoadCredentialEncrypted={name}:{CredentialFile.EncryptedStore}/{name}\n"
+                : $"LoadCredential={name}:{CredentialFile.PlainStore}/{name}\n");
+        }
     }
 
     private void AppendWritable(StringBuilder unit)

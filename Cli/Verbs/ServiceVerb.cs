@@ -46,7 +46,7 @@ internal static class ServiceVerb
     {
         Verb command = new("print", PrintDescription);
         CommonOptions options = new CommonOptions(command).WithConfig();
-        command.SetAction(parsed => context.Output.Write(Unit(options.Config(parsed)).Text()));
+        command.SetAction(parsed => context.Output.Write(Unit(options.Config(parsed), "").Text()));
         return command;
     }
 
@@ -57,7 +57,7 @@ internal static class ServiceVerb
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(async (parsed, cancellation) =>
         {
-            ServiceUnit unit = Unit(options.Config(parsed));
+            ServiceUnit unit = Unit(options.Config(parsed), parsed.GetValue(root)!);
             Systemd systemd = new(parsed.GetValue(root)!);
             Demand(systemd);
             if (systemd.Unit is string present && !present.StartsWith(ServiceUnit.Marker, StringComparison.Ordinal))
@@ -125,16 +125,20 @@ internal static class ServiceVerb
     }
 
     // A unit is the system's: its places are root's, whoever prints it.
-    private static ServiceUnit Unit(string? config)
+    private static ServiceUnit Unit(string? config, string root)
     {
         Places places = Places.Of(isRoot: true, static _ => null);
         string? file = config is null ? null : Path.GetFullPath(config);
         DaemonConfiguration configuration = DaemonConfiguration.Load(file, places);
         Endpoint[] published = Published(configuration);
+        DirectoryInfo encrypted = new(root + CredentialFile.EncryptedStore);
         return new ServiceUnit(
             configuration, places, Environment.ProcessPath!, file,
             [.. published.Where(e => e.Address is { IsDirectory: true }).Select(e => e.Address!.Directory)],
-            Array.Exists(published, e => e.Address is not { IsDirectory: true }));
+            Array.Exists(published, e => e.Address is not { IsDirectory: true }))
+        {
+            EncryptedCredentials = encrypted.Exists ? [.. encrypted.GetFiles().Select(f => f.Name)] : [],
+        };
     }
 
     // A store that is not there yet has no endpoints.

@@ -106,12 +106,29 @@ public sealed class ServiceUnitTests
             (string[])["CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_FOWNER", "CAP_FSETID", "CAP_SETFCAP"], rights);
     }
 
+    [TestMethod]
+    public void Credentials_are_loaded_from_where_operators_put_them()
+    {
+        string[] lines = Lines(Text(
+            "\"listen\": { \"tokenSecretFile\": \"credential:token\", \"tls\": { \"certificate\": \"credential:tls\", \"key\": \"credential:tls\" } }, "
+            + Vault.Replace("/p", "credential:web1", StringComparison.Ordinal), encrypted: "web1"));
+        CollectionAssert.AreEqual(
+            (string[])["LoadCredential=token:/etc/credstore/token", "LoadCredential=tls:/etc/credstore/tls",
+                "LoadCredentialEncrypted=web1:/etc/credstore.encrypted/web1"],
+            lines.Where(l => l.StartsWith("LoadCredential", StringComparison.Ordinal)).ToArray());
+        Assert.IsEmpty(Lines(Text(Files)).Where(l => l.StartsWith("LoadCredential", StringComparison.Ordinal)).ToArray());
+    }
+
     private static string[] Lines(string unit) => unit.Split('\n');
 
-    private static string Text(string keys, string program = "/usr/bin/backupd", bool publishesByNetwork = false)
+    private static string Text(string keys, string program = "/usr/bin/backupd", bool publishesByNetwork = false, string encrypted = "")
     {
         Places places = Places.Of(isRoot: true, _ => null);
         byte[] json = Encoding.UTF8.GetBytes($"{{ \"store\": \"/var/lib/backupd/backups\"{(keys.Length > 0 ? ", " : "")}{keys} }}");
-        return new ServiceUnit(ConfigurationReader.Read(json, "f", places), places, program, null, [], publishesByNetwork).Text();
+        ServiceUnit unit = new(ConfigurationReader.Read(json, "f", places), places, program, null, [], publishesByNetwork)
+        {
+            EncryptedCredentials = [encrypted],
+        };
+        return unit.Text();
     }
 }

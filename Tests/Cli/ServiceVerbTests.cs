@@ -81,6 +81,7 @@ public sealed class ServiceVerbTests
         string config = directory.Write("c.json", $$"""
             { "store": "{{directory["new/store"]}}", "listen": { "tokenSecretFile": "{{directory["keys/token.key"]}}" } }
             """);
+        directory.Write("root/lib/systemd/system/backupd.service", "[Service]\nExecStart=/usr/bin/backupd serve\n");
         (int code, _, string said) = await CommandLineTests.Run(directory, "service", "install", "--root", root, "--config", config);
         Assert.AreEqual(0, code, said);
         string unit = directory["root/etc/systemd/system/backupd.service"];
@@ -90,6 +91,7 @@ public sealed class ServiceVerbTests
         Assert.AreEqual(
             "daemon-reload\nenable --now backupd.service\n", await File.ReadAllTextAsync(directory["calls"], CancellationToken.None));
         Assert.Contains($"written: {unit}\n", said);
+        Assert.Contains("systemctl restart backupd", said, "the daemon of the package has another unit");
         string[] install = ["service", "install", "--root", root, "--config", config];
         (code, _, said) = await CommandLineTests.Run(directory, install);
         Assert.AreEqual(0, code, said);
