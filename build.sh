@@ -16,6 +16,7 @@ usage: ./build.sh [VERB]
   test     build with warnings as errors, run all tests, test the native binary; ends with the counts
   static   build out/static/backupd with OpenSSL inside
   arm64    build out/arm64/backupd on x86-64
+  deb      build a Debian package of out/backupd; "deb arm64" of out/arm64/backupd
   help     this text
 TXT
 }
@@ -96,6 +97,10 @@ check_tools() {
             need attr command -v getfattr
             need strace command -v strace
             need time test -x /usr/bin/time
+            need systemd command -v systemd-analyze
+            need groff-base command -v groff
+            need bsdextrautils command -v col
+            need man-db command -v man
             ;;
         demo)
             need sqlite3 command -v sqlite3
@@ -174,6 +179,7 @@ run_tests() {
         publish out/arm64 linux-arm64
         run_script Tests/arm64.sh out/arm64/backupd
     fi
+    run_script Tests/deb.sh out/backupd
 }
 
 # run_script SCRIPT ARGUMENT...: adds the counts of its closing line.
@@ -186,6 +192,25 @@ run_script() {
     read -r script_passed script_failed <<<"${counts:-0 1}"
     passed=$((passed + script_passed))
     failed=$((failed + script_failed))
+}
+
+# run_deb [ARCHITECTURE]: the program prints unit, pages and completions itself, so there is always one that runs here, too.
+run_deb() {
+    local architecture=${1:-$(dpkg --print-architecture)} binary=out/backupd
+    case $architecture in
+        amd64 | arm64) ;;
+        *) say "no package for $architecture: amd64 or arm64"; exit 2 ;;
+    esac
+    check_tools
+    publish out "$(runtime)"
+    check_binary out/backupd
+    if [ "$architecture" != "$(dpkg --print-architecture)" ]; then
+        [ "$architecture" = arm64 ] || { say "amd64 is built on x86-64"; exit 2; }
+        check_tools arm64
+        publish out/arm64 linux-arm64
+        binary=out/arm64/backupd
+    fi
+    say "$(packaging/deb/make.sh "$binary" "$architecture" out out/backupd)"
 }
 
 run_demo() {
@@ -230,6 +255,7 @@ case ${1:-build} in
     # Larger by the size of OpenSSL, and needs no libssl3 where it runs.
     static) check_tools static; publish out/static "$(runtime)" -p:StaticOpenSslLinking=true ;;
     arm64) check_tools arm64; publish out/arm64 linux-arm64 ;;
+    deb) run_deb "${2:-}" ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

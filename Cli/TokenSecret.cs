@@ -16,10 +16,12 @@ internal static class TokenSecret
         UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     /// <summary>The key: the bytes of the file less one trailing newline.</summary>
+    /// <param name="file">As the configuration names it: a path or a credential.</param>
     /// <exception cref="BackupException">Missing or too short.</exception>
-    /// <exception cref="ConfigurationException">Others can read or write it.</exception>
-    internal static byte[] Read(string path)
+    /// <exception cref="ConfigurationException">Others can read or write it, or there are no credentials here.</exception>
+    internal static byte[] Read(string file)
     {
+        string path = CredentialFile.PathOf(file);
         byte[] bytes;
         try
         {
@@ -33,7 +35,10 @@ internal static class TokenSecret
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new BackupException(
-                BackupFault.Io, $"cannot read the token secret: {e.Message}; it is made when the daemon first starts", inner: e);
+                BackupFault.Io,
+                $"cannot read the token secret: {e.Message}"
+                + (CredentialFile.IsCredential(file) ? "" : "; it is made when the daemon first starts"),
+                inner: e);
         }
         byte[] key = bytes is [.., (byte)'\n'] ? bytes[..^1] : bytes;
         return key.Length >= AccessToken.MinSecretBytes
@@ -42,10 +47,10 @@ internal static class TokenSecret
                 BackupFault.InputInvalid, $"{path} holds fewer than {AccessToken.MinSecretBytes} bytes");
     }
 
-    /// <summary>The key; made when the file is missing, and never overwritten.</summary>
+    /// <summary>The key; made when the file is missing, and never overwritten. A credential is somebody else's to make.</summary>
     internal static byte[] ReadOrMake(string path)
     {
-        if (!File.Exists(path))
+        if (!CredentialFile.IsCredential(path) && !File.Exists(path))
         {
             try
             {

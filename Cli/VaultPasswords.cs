@@ -24,7 +24,7 @@ internal static class VaultPasswords
         {
             try
             {
-                hashes.Add(login.Name, HashOf(login.PasswordFile));
+                hashes.Add(login.Name, HashOf(CredentialFile.PathOf(login.PasswordFile)));
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

@@ -113,6 +113,19 @@ internal ref struct ConfigurationTokens
 
     internal string AbsolutePath() => Absolute(Text());
 
+    /// <summary>The path of a file with a secret, or <c>credential:NAME</c>.</summary>
+    internal string SecretPath()
+    {
+        string path = Text();
+        if (!CredentialFile.IsCredential(path))
+        {
+            return Absolute(path);
+        }
+        return CredentialFile.IsName(CredentialFile.NameOf(path))
+            ? path
+            : throw Error("the name of a credential is one of a file, of letters, digits, dots, underscores and hyphens");
+    }
+
     /// <summary>The current text as a path.</summary>
     internal readonly string Absolute(string path) =>
         path.StartsWith('/') ? path : throw Error("this must be an absolute path, beginning with /");

@@ -25,7 +25,7 @@ internal static class ListenSection
                 "maxConnections" => configuration with { MaxConnections = (int)tokens.Number(1, MostConnections) },
                 "hosts" => configuration with { Hosts = Hosts(ref tokens) },
                 "envelope" => configuration with { IsEnvelopeWrapped = tokens.IsSecond("flat", "wrapped") },
-                "tokenSecretFile" => configuration with { TokenSecretFile = tokens.AbsolutePath() },
+                "tokenSecretFile" => configuration with { TokenSecretFile = tokens.SecretPath() },
                 "revokedTokensFile" => configuration with { RevokedTokensFile = tokens.AbsolutePath() },
                 _ => throw new InvalidOperationException($"the key {key} is in the table and not read"),
             };
@@ -83,11 +83,11 @@ internal static class ListenSection
         {
             if (key == "certificate")
             {
-                certificate = tokens.AbsolutePath();
+                certificate = tokens.SecretPath();
             }
             else
             {
-                privateKey = tokens.AbsolutePath();
+                privateKey = tokens.SecretPath();
             }
         }
         return certificate.Length > 0 && privateKey.Length > 0

@@ -103,7 +103,7 @@ internal static class VaultSection
             switch (key)
             {
                 case "passwordFile":
-                    passwordFile = tokens.AbsolutePath();
+                    passwordFile = tokens.SecretPath();
                     break;
                 case "appendOnly":
                     isAppendOnly = tokens.Flag();

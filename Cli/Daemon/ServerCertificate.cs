@@ -28,7 +28,13 @@ internal static class ServerCertificate
         {
             return tls.Mode switch
             {
-                TlsMode.Files => LoadFiles(tls, log, time),
+                TlsMode.Files => LoadFiles(
+                    tls with
+                    {
+                        Certificate = CredentialFile.PathOf(tls.Certificate),
+                        Key = CredentialFile.PathOf(tls.Key),
+                    },
+                    log, time),
                 TlsMode.Auto => LoadSelfMade(selfMade, log, time),
                 TlsMode.Off => null,
                 _ => throw new ArgumentOutOfRangeException(nameof(tls)),

@@ -94,12 +94,14 @@ internal static class EndpointVerb
         Argument<string> host = new("HOST") { Description = "HOST:PORT, [IPv6]:PORT or file:///DIRECTORY" };
         Verb command = new("add", AddDescription) { name, host };
         EndpointOptions endpoint = new(command, isNew: true);
+        Option<string> root = ServiceVerb.Root(command);
         CommonOptions options = new CommonOptions(command).WithJson().WithDaemonButFingerprint();
         command.SetAction(async (parsed, cancellation) =>
         {
             EndpointChange change = await endpoint.ReadAsync(
                 parsed, parsed.GetValue(name)!, parsed.GetValue(host), cancellation);
-            return await ChangeAsync("AddBackupConfig", "added", change, options, parsed, context, cancellation);
+            Systemd systemd = new(parsed.GetValue(root)!);
+            return await ChangeAsync("AddBackupConfig", "added", change, systemd, options, parsed, context, cancellation);
         });
         return command;
     }
@@ -110,12 +112,14 @@ internal static class EndpointVerb
         Argument<string?> host = new("HOST") { Description = "Where it is now", Arity = ArgumentArity.ZeroOrOne };
         Verb command = new("set", SetDescription) { name, host };
         EndpointOptions endpoint = new(command, isNew: false);
+        Option<string> root = ServiceVerb.Root(command);
         CommonOptions options = new CommonOptions(command).WithJson().WithDaemonButFingerprint();
         command.SetAction(async (parsed, cancellation) =>
         {
             EndpointChange change = await endpoint.ReadAsync(
                 parsed, parsed.GetValue(name)!, parsed.GetValue(host), cancellation);
-            return await ChangeAsync("UpdateBackupConfig", "changed", change, options, parsed, context, cancellation);
+            Systemd systemd = new(parsed.GetValue(root)!);
+            return await ChangeAsync("UpdateBackupConfig", "changed", change, systemd, options, parsed, context, cancellation);
         });
         return command;
     }
@@ -164,8 +168,8 @@ internal static class EndpointVerb
     private static Argument<string> Named() => new("ENDPOINT") { Description = "The name of an endpoint" };
 
     private static async Task<int> ChangeAsync(
-        string request, string done, EndpointChange change, CommonOptions options, ParseResult parsed, CliContext context,
-        CancellationToken cancellation)
+        string request, string done, EndpointChange change, Systemd systemd, CommonOptions options, ParseResult parsed,
+        CliContext context, CancellationToken cancellation)
     {
         using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
         EndpointObject reply = await daemon.RequestAsync(
@@ -178,6 +182,13 @@ internal static class EndpointVerb
         {
             await context.Error.WriteLineAsync(
                 $"endpoint {reply.Name} is {done}; see whether it answers: backupd endpoint test {reply.Name}");
+            // Whoever asks a daemon elsewhere knows that this is about the one here.
+            if (systemd.UnitInForce is string unit && ServiceUnit.Shuts(unit, reply.Host))
+            {
+                await context.Error.WriteLineAsync(
+                    "  The unit of the daemon does not let it go there. So first: "
+                    + "sudo backupd service install && sudo systemctl restart backupd");
+            }
         }
         return (int)ExitCode.Ok;
     }

@@ -8,7 +8,7 @@ namespace Backupd.Cli.Verbs;
 /// <summary>The systemd unit of the daemon, made for a configuration (systemd.service(5), systemd.exec(5)).</summary>
 /// <remarks>The daemon is root because it reads everything; the unit takes from it all that neither reading nor restoring in
 /// place needs. Programs that the configuration names run inside the same walls, which are lower when there are any.</remarks>
-internal sealed class ServiceUnit
+internal sealed partial class ServiceUnit
 {
     /// <summary>The first line of every unit that backupd writes; a file without it is somebody else's.</summary>
     internal const string Marker = "# Written by backupd service install. To change it: systemctl edit backupd";
@@ -23,16 +23,20 @@ internal sealed class ServiceUnit
     private readonly string _program;
     private readonly string? _configFile;
     private readonly IReadOnlyList<string> _published;
+    private readonly bool _publishesByNetwork;
 
     /// <param name="configuration">What the daemon will do.</param>
     /// <param name="places">The default places of the daemon.</param>
     /// <param name="program">The absolute path of backupd.</param>
     /// <param name="configFile">The absolute path for <c>--config</c>; null for the default place.</param>
     /// <param name="published">Directories that runs are published to.</param>
+    /// <param name="publishesByNetwork">Whether runs are published to other machines.</param>
     internal ServiceUnit(
-        DaemonConfiguration configuration, Places places, string program, string? configFile, IReadOnlyList<string> published)
+        DaemonConfiguration configuration, Places places, string program, string? configFile, IReadOnlyList<string> published,
+        bool publishesByNetwork)
     {
         _published = published;
+        _publishesByNetwork = publishesByNetwork;
         _configuration = configuration;
         _places = places;
         _program = program;
@@ -48,6 +52,9 @@ internal sealed class ServiceUnit
             _configuration.Socket.Length > 0 ? Path.GetDirectoryName(_configuration.Socket)! : "",
         }.Where(d => d.Length > 0 && !IsBelow(d, _places.State) && !IsBelow(d, RuntimeDirectory)).Distinct(),
     ];
+
+    /// <summary>The names of credentials that are encrypted.</summary>
+    internal IReadOnlyCollection<string> EncryptedCredentials { get; init; } = [];
 
     private string RuntimeDirectory => Path.GetDirectoryName(_places.Socket)!;
 
@@ -96,18 +103,24 @@ internal sealed class ServiceUnit
             # SIGTERM to the daemon alone, which ends its children itself; whatever is left after its grace is killed.
             KillMode=mixed
             TimeoutStopSec={(long)(_configuration.Grace + StopReserve).TotalSeconds}
+            # A connection takes a descriptor, and there may be many.
+            LimitNOFILE=65536
+            # Rather the backup than what it backs up.
+            OOMScoreAdjust=200
             UMask=0077
             StateDirectory={Path.GetFileName(_places.State)}
             StateDirectoryMode=0700
             RuntimeDirectory={Path.GetFileName(RuntimeDirectory)}
             RuntimeDirectoryMode={(_configuration.Group.Length > 0 ? "0755" : "0750")}
 
-            # Reads everything, writes what is named here.
-            ProtectSystem=strict
-
             """);
+        AppendCredentials(unit);
+        unit.Append("\n# Reads everything, writes what is named here.\nProtectSystem=strict\n");
         AppendWritable(unit);
-        AppendWalls(unit);
+        AppendPlaces(unit);
+        AppendRights(unit);
+        AppendNetwork(unit);
+        AppendKernel(unit);
         unit.Append("""
 
             [Install]
@@ -115,6 +128,21 @@ internal sealed class ServiceUnit
 
             """);
         return unit.ToString();
+    }
+
+    private void AppendCredentials(StringBuilder unit)
+    {
+        string[] files =
+        [
+            _configuration.TokenSecretFile, _configuration.Tls.Certificate, _configuration.Tls.Key,
+            .. (_configuration.Vault?.Logins ?? []).Select(l => l.PasswordFile),
+        ];
+        foreach (string name in files.Where(CredentialFile.IsCredential).Select(CredentialFile.NameOf).Distinct())
+        {
+            unit.Append(EncryptedCredentials.Contains(name)
+                ? $"LoadCredentialEncrypted={name}:{CredentialFile.EncryptedStore}/{name}\n"
+                : $"LoadCredential={name}:{CredentialFile.PlainStore}/{name}\n");
+        }
     }
 
     private void AppendWritable(StringBuilder unit)
@@ -158,35 +186,6 @@ internal sealed class ServiceUnit
         {
             unit.Append("# Not /, which would leave no wall: sudo backupd restore STORE/RUN restores it in place.\n");
         }
-    }
-
-    private void AppendWalls(StringBuilder unit)
-    {
-        string capabilities = "CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_SETUID CAP_SETGID "
-            + "CAP_SETFCAP CAP_MKNOD CAP_KILL" + (_configuration.Tcp is { Port: < 1024 } ? " CAP_NET_BIND_SERVICE" : "");
-        unit.Append(CultureInfo.InvariantCulture, $"""
-            CapabilityBoundingSet={capabilities}
-            {(RunsAsOthers
-                ? "# Not NoNewPrivileges: a program that runs as another user may need a setuid program."
-                : "NoNewPrivileges=yes")}
-            {(RunsPrograms
-                ? "# Not MemoryDenyWriteExecute: programs with a compiler inside need such memory."
-                : "MemoryDenyWriteExecute=yes")}
-            RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-            SystemCallFilter=@system-service
-            SystemCallErrorNumber=EPERM
-            SystemCallArchitectures=native
-            ProtectKernelTunables=yes
-            ProtectKernelModules=yes
-            ProtectKernelLogs=yes
-            ProtectControlGroups=yes
-            ProtectClock=yes
-            ProtectHostname=yes
-            RestrictNamespaces=yes
-            RestrictRealtime=yes
-            LockPersonality=yes
-
-            """);
     }
 
     // A file is replaced by way of a new one beside it, and SQLite has a file beside each database.

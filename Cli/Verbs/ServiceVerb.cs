@@ -46,7 +46,7 @@ internal static class ServiceVerb
     {
         Verb command = new("print", PrintDescription);
         CommonOptions options = new CommonOptions(command).WithConfig();
-        command.SetAction(parsed => context.Output.Write(Unit(options.Config(parsed)).Text()));
+        command.SetAction(parsed => context.Output.Write(Unit(options.Config(parsed), "").Text()));
         return command;
     }
 
@@ -57,7 +57,7 @@ internal static class ServiceVerb
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(async (parsed, cancellation) =>
         {
-            ServiceUnit unit = Unit(options.Config(parsed));
+            ServiceUnit unit = Unit(options.Config(parsed), parsed.GetValue(root)!);
             Systemd systemd = new(parsed.GetValue(root)!);
             Demand(systemd);
             if (systemd.Unit is string present && !present.StartsWith(ServiceUnit.Marker, StringComparison.Ordinal))
@@ -72,7 +72,7 @@ internal static class ServiceVerb
                 await context.Error.WriteLineAsync($"made: {directory}");
             }
             // A running daemon keeps the walls that it was started in; restarting it would end its run.
-            bool isAnother = systemd.Unit is string old && old != unit.Text();
+            bool isAnother = systemd.UnitInForce is string old && old != unit.Text();
             systemd.Write(unit.Text());
             await context.Error.WriteLineAsync($"written: {systemd.UnitPath}");
             await systemd.ControlAsync(context.Error, cancellation, "daemon-reload");
@@ -117,7 +117,7 @@ internal static class ServiceVerb
     }
 
     // For tests and for who wants to look first: everything, systemctl too, is taken from below that directory.
-    private static Option<string> Root(Command command)
+    internal static Option<string> Root(Command command)
     {
         Option<string> root = new("--root") { Hidden = true, DefaultValueFactory = _ => "" };
         command.Add(root);
@@ -125,22 +125,25 @@ internal static class ServiceVerb
     }
 
     // A unit is the system's: its places are root's, whoever prints it.
-    private static ServiceUnit Unit(string? config)
+    private static ServiceUnit Unit(string? config, string root)
     {
         Places places = Places.Of(isRoot: true, static _ => null);
         string? file = config is null ? null : Path.GetFullPath(config);
         DaemonConfiguration configuration = DaemonConfiguration.Load(file, places);
-        return new ServiceUnit(configuration, places, Environment.ProcessPath!, file, Published(configuration));
+        Endpoint[] published = Published(configuration);
+        DirectoryInfo encrypted = new(root + CredentialFile.EncryptedStore);
+        return new ServiceUnit(
+            configuration, places, Environment.ProcessPath!, file,
+            [.. published.Where(e => e.Address is { IsDirectory: true }).Select(e => e.Address!.Directory)],
+            Array.Exists(published, e => e.Address is not { IsDirectory: true }))
+        {
+            EncryptedCredentials = encrypted.Exists ? [.. encrypted.GetFiles().Select(f => f.Name)] : [],
+        };
     }
 
     // A store that is not there yet has no endpoints.
-    private static string[] Published(DaemonConfiguration configuration) => BackupStore.IsAt(configuration.Store)
-        ?
-        [
-            .. new EndpointList(BackupStore.Open(configuration.Store)).All()
-                .Where(e => e.Address is { IsDirectory: true })
-                .Select(e => e.Address!.Directory),
-        ]
+    private static Endpoint[] Published(DaemonConfiguration configuration) => BackupStore.IsAt(configuration.Store)
+        ? [.. new EndpointList(BackupStore.Open(configuration.Store)).All()]
         : [];
 
     private static void Demand(Systemd systemd)

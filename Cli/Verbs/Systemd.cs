@@ -8,6 +8,8 @@ internal sealed class Systemd
 {
     internal const string UnitName = "backupd.service";
 
+    private const string PackagedPath = "/lib/systemd/system/" + UnitName;
+
     private const UnixFileMode EverybodyReads =
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
@@ -24,6 +26,9 @@ internal sealed class Systemd
 
     /// <summary>The unit that is there; null when there is none.</summary>
     internal string? Unit => File.Exists(UnitPath) ? File.ReadAllText(UnitPath) : null;
+
+    /// <summary>The unit that counts: that one, or else that of the package.</summary>
+    internal string? UnitInForce => Unit ?? (File.Exists(_root + PackagedPath) ? File.ReadAllText(_root + PackagedPath) : null);
 
     /// <summary>Writes the unit, as a whole or not at all.</summary>
     internal void Write(string text)

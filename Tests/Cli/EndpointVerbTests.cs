@@ -49,6 +49,20 @@ public sealed class EndpointVerbTests
         Assert.AreEqual("offsite", string.Join(' ', endpoints.All().Select(e => e.Name)));
     }
 
+    [TestMethod]
+    public async Task That_the_unit_shuts_an_endpoint_out_is_told_when_it_is_added()
+    {
+        await using TestServer server = new();
+        using TempDirectory home = new();
+        string address = $"unix:{server.SocketPath}";
+        home.Write("root/etc/systemd/system/backupd.service", "[Service]\nProtectSystem=strict\nIPAddressDeny=any\nReadWritePaths=-/mnt\n");
+        const string advice = "  The unit of the daemon does not let it go there. So first: sudo backupd service install && sudo systemctl restart backupd\n";
+        Assert.EndsWith(advice, (await Run(home, address, "add", "a", "h", "--root", home["root"])).Error);
+        Assert.EndsWith(advice, (await Run(home, address, "add", "b", "file:///srv/b", "--root", home["root"])).Error);
+        Assert.DoesNotContain(advice, (await Run(home, address, "add", "c", "file:///mnt/b", "--root", home["root"])).Error);
+        Assert.DoesNotContain(advice, (await Run(home, address, "set", "a", "--disabled", "--root", home["none"])).Error);
+    }
+
     private static Task<(int Code, string Output, string Error)> Run(TempDirectory home, string address, params string[] arguments) =>
         CommandLineTests.Run(home, ["endpoint", .. arguments, "--addr", address]);
 

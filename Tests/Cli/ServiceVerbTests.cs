@@ -28,7 +28,7 @@ public sealed class ServiceVerbTests
         Assert.Contains($" serve --config {directory["plain.json"]}\n", plain);
         Assert.Contains("CAP_DAC_READ_SEARCH", plain);
         Assert.AreEqual("-/etc", Writable(plain), "systemd makes the state directory writable by itself");
-        Assert.DoesNotContain("ProtectHome", plain);
+        Assert.Contains("\nProtectHome=read-only\n", plain);
 
         directory.Write("odd name.json", """
             { "store": "/mnt/my 100%/backups", "listen": { "tcp": "127.0.0.1:620", "group": "users", "socket": "/srv/s/backupd.sock" }, "grace": "2m",
@@ -81,6 +81,7 @@ public sealed class ServiceVerbTests
         string config = directory.Write("c.json", $$"""
             { "store": "{{directory["new/store"]}}", "listen": { "tokenSecretFile": "{{directory["keys/token.key"]}}" } }
             """);
+        directory.Write("root/lib/systemd/system/backupd.service", "[Service]\nExecStart=/usr/bin/backupd serve\n");
         (int code, _, string said) = await CommandLineTests.Run(directory, "service", "install", "--root", root, "--config", config);
         Assert.AreEqual(0, code, said);
         string unit = directory["root/etc/systemd/system/backupd.service"];
@@ -90,6 +91,7 @@ public sealed class ServiceVerbTests
         Assert.AreEqual(
             "daemon-reload\nenable --now backupd.service\n", await File.ReadAllTextAsync(directory["calls"], CancellationToken.None));
         Assert.Contains($"written: {unit}\n", said);
+        Assert.Contains("systemctl restart backupd", said, "the daemon of the package has another unit");
         string[] install = ["service", "install", "--root", root, "--config", config];
         (code, _, said) = await CommandLineTests.Run(directory, install);
         Assert.AreEqual(0, code, said);

@@ -57,6 +57,14 @@ internal sealed class DaemonProcess : IDisposable
         return daemon;
     }
 
+    /// <summary>The same with the published binary.</summary>
+    public static async Task<DaemonProcess> PublishedBehindAsync(string config, string program, params string[] arguments)
+    {
+        DaemonProcess daemon = new(Shell.Start(program, [.. arguments, Shell.Binary, "serve", "--config", config]));
+        await daemon.SaysAsync("ready on");
+        return daemon;
+    }
+
     /// <summary>Waits for a line that holds a text; counted, when it has to come again.</summary>
     public async Task<string> SaysAsync(string text, int times = 1)
     {

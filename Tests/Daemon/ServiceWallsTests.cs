@@ -63,6 +63,30 @@ public sealed class ServiceWallsTests
         Assert.AreEqual("good\n", await File.ReadAllTextAsync(directory["srv/app/bound/file"], CancellationToken.None));
     }
 
+    [TestMethod]
+    public async Task Nothing_that_the_unit_takes_away_is_missed_by_the_published_binary()
+    {
+        using TempDirectory directory = await MakeAsync();
+        const string special = "setfattr -n user.a -v b srv/file && setfacl -m u:12:r srv/file && chown 12:34 srv/file srv/empty && chmod 2770 srv/empty";
+        await Shell.Ok("sh", "-c", $"cd \"$1\" && {special}", "sh", directory.Path);
+        using DaemonProcess daemon = await StartAsync(directory, isWhole: true);
+        string status = await File.ReadAllTextAsync($"/proc/{daemon.Id}/status", CancellationToken.None);
+        Assert.Contains("CapBnd:\t000000008000001f\n", status, "only what reading and giving back takes");
+        Assert.Contains("NoNewPrivs:\t1\n", status);
+        Assert.Contains("Seccomp_filters:\t3\n", status);
+        using TestClient client = await ConnectAsync(directory);
+        JsonElement run = await client.CallJsonAsync("StartFullBackup");
+        Assert.AreEqual("completed", Text(run, "status"), $"{run}");
+        await Shell.Ok("sh", "-c", "cd \"$1\" && rm -r srv/file srv/empty && echo broken > db/app.db", "sh", directory.Path);
+        JsonElement restore = await client.CallJsonAsync("StartRestoreRun", Forced(run));
+        Assert.AreEqual("completed", Text(restore, "status"), $"{restore}");
+        Assert.AreEqual(
+            "2770 12:34\n644 12:34\n", await Shell.Ok("stat", "-c", "%a %u:%g", directory["srv/empty"], directory["srv/file"]));
+        Assert.Contains("user.a=\"b\"", await Shell.Ok("getfattr", "-d", "--absolute-names", directory["srv/file"]));
+        Assert.Contains("\nuser:12:r--\n", await Shell.Ok("getfacl", "-n", "--absolute-names", directory["srv/file"]));
+        Assert.AreEqual("1\n", await Shell.Ok("sqlite3", directory["db/app.db"], "SELECT n FROM t;"));
+    }
+
     private static async Task<TempDirectory> MakeAsync()
     {
         TempDirectory directory = new();
@@ -81,7 +105,7 @@ public sealed class ServiceWallsTests
         return directory;
     }
 
-    private static async Task<DaemonProcess> StartAsync(TempDirectory directory)
+    private static async Task<DaemonProcess> StartAsync(TempDirectory directory, bool isWhole = false)
     {
         (int code, string unit, string said) = await CommandLineTests.Run(directory, "service", "print", "--config", directory["c.json"]);
         Assert.AreEqual(0, code, said);
@@ -91,9 +115,13 @@ public sealed class ServiceWallsTests
             // A path that somebody has added below one of them.
             directory["srv/app/bound"],
         ];
-        return await DaemonProcess.ReadyBehindAsync(
-            directory["c.json"], "unshare",
-            ["-m", "--propagation", "slave", "sh", "-c", Walls, "sh", directory.Path, $"{writable.Length}", .. writable]);
+        string[] walls = ["-m", "--propagation", "slave", "sh", "-c", Walls, "sh", directory.Path, $"{writable.Length}", .. writable];
+        // What is compiled while it runs needs the memory that the unit refuses, so the whole unit is for the binary alone.
+        return isWhole
+            ? await DaemonProcess.PublishedBehindAsync(
+                directory["c.json"], "unshare",
+                [.. walls, "python3", Sources.PathOf("Tests/Daemon/unit_walls.py"), directory.Write("backupd.service", unit)])
+            : await DaemonProcess.ReadyBehindAsync(directory["c.json"], "unshare", walls);
     }
 
     private static Task<TestClient> ConnectAsync(TempDirectory directory) =>

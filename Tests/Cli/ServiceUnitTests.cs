@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Text;
+using Backupd.Cli;
+using Backupd.Cli.Configuration;
+using Backupd.Cli.Verbs;
+using Backupd.Tests.Support;
+
+namespace Backupd.Tests.Cli;
+
+/// <summary>The walls of the unit: as high as the configuration lets them be, and no higher.</summary>
+[TestClass]
+public sealed class ServiceUnitTests
+{
+    private const string Files =
+        "\"participants\": { \"etc\": { \"directory\": \"/etc\" }, \"home\": { \"directory\": \"/home/me\" }, \"app\": { \"sqlite\": \"/srv/app/app.db\" } }";
+
+    private const string Vault = "\"vault\": { \"path\": \"/v\", \"logins\": { \"a\": { \"passwordFile\": \"/p\" } } }";
+
+    private const string Mixed =
+        "\"participants\": { \"p\": { \"command\": [\"pg_dump\"], \"user\": \"postgres\" }, \"h\": { \"directory\": \"/home\" }, "
+        + "\"d\": { \"directory\": \"/a b\" } }";
+
+    [TestMethod]
+    [DataRow(23, "", "no participants")]
+    [DataRow(23, Files, "directories and databases, restored in place")]
+    [DataRow(25, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:8620\" }", "clients from everywhere")]
+    [DataRow(25, "\"participants\": { \"home\": { \"directory\": \"/home\" } }", "all homes")]
+    [DataRow(25, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:80\" }, " + Vault, "a vault")]
+    [DataRow(37, "\"participants\": { \"p\": { \"command\": [\"pg_dump\"], \"user\": \"postgres\" } }", "programs of others")]
+    public async Task The_exposure_that_systemd_counts_stays_low(int tenths, string configuration, string what)
+    {
+        using TempDirectory directory = new();
+        string unit = directory.Write("backupd.service", Text(configuration));
+        Outcome told = await Shell.Run(
+            "systemd-analyze", "security", "--offline=true", "--no-pager", $"--threshold={tenths.ToString(CultureInfo.InvariantCulture)}", unit);
+        Assert.AreEqual(0, told.Code, $"{what}: {told.Output.Split('\n').Last(l => l.Length > 0)} {told.Error}");
+        Assert.AreEqual("", told.Error);
+    }
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow(Files)]
+    [DataRow(Mixed)]
+    public async Task Systemd_understands_every_line(string configuration)
+    {
+        using TempDirectory directory = new();
+        string unit = directory.Write("backupd.service", Text(configuration, "/bin/true"));
+        Outcome told = await Shell.Run("systemd-analyze", "verify", "--man=no", unit);
+        Assert.AreEqual(0, told.Code, told.ToString());
+        string[] about = [.. told.Error.Split('\n').Where(l => l.Contains(unit, StringComparison.Ordinal))];
+        Assert.IsEmpty(about, string.Join('\n', about));
+        Assert.AreNotEqual(0, (await Shell.Run(
+            "systemd-analyze", "verify", "--man=no", directory.Write("no.service", "[Service]\nExecStart=/missing/program\n"))).Code, "it looks");
+    }
+
+    [TestMethod]
+    [DataRow("\"t\": { \"directory\": \"/srv\" }", "PrivateTmp=yes", true)]
+    [DataRow("\"t\": { \"directory\": \"/tmp/x\" }", "PrivateTmp=yes", false)]
+    [DataRow("\"t\": { \"directory\": \"/var\" }", "PrivateTmp=yes", false)]
+    [DataRow("\"t\": { \"directory\": \"/\" }", "PrivateTmp=yes", false)]
+    [DataRow("\"t\": { \"directory\": \"/var/lib/x\" }", "PrivateTmp=yes", true)]
+    [DataRow("\"t\": { \"directory\": \"/\" }", "PrivateDevices=yes", true)]
+    [DataRow("\"t\": { \"directory\": \"/\", \"oneFileSystem\": false }", "PrivateDevices=yes", false)]
+    [DataRow("\"t\": { \"directory\": \"/dev/shm/x\" }", "PrivateDevices=yes", false)]
+    [DataRow("\"t\": { \"directory\": \"/proc/sys\" }", "ProcSubset=pid", false)]
+    [DataRow("\"t\": { \"directory\": \"/srv\" }", "ProcSubset=pid", true)]
+    [DataRow("\"t\": { \"directory\": \"/home/me\" }", "ProtectHome=read-only", true)]
+    [DataRow("\"t\": { \"directory\": \"/home\" }", "ProtectHome=read-only", false)]
+    [DataRow("\"t\": { \"directory\": \"/home\" }", "ReadOnlyPaths=-/root -/run/user", true)]
+    [DataRow("\"t\": { \"directory\": \"/srv\" }", "SystemCallFilter=~@setuid @keyring", true)]
+    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "SystemCallFilter=~@setuid @keyring", false)]
+    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "PrivateTmp=yes", false)]
+    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "NoNewPrivileges=yes", true)]
+    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "IPAddressDeny=any", false)]
+    public void A_wall_stands_unless_something_needs_what_is_behind_it(string participant, string line, bool stands) =>
+        Assert.AreEqual(stands, Lines(Text($"\"participants\": {{ {participant} }}")).Contains(line));
+
+    [TestMethod]
+    public void The_network_is_open_when_something_comes_or_goes_by_it()
+    {
+        const string wall = "IPAddressDeny=any";
+        Assert.Contains(wall, Lines(Text("")));
+        Assert.Contains(wall, Lines(Text("\"listen\": { \"tcp\": \"[::1]:1\" }")));
+        Assert.DoesNotContain(wall, Lines(Text("\"listen\": { \"tcp\": \"[::]:8620\" }")));
+        Assert.DoesNotContain(wall, Lines(Text(Vault)));
+        Assert.DoesNotContain(wall, Lines(Text("", publishesByNetwork: true)));
+    }
+
+    [TestMethod]
+    public void It_is_known_which_endpoints_a_unit_shuts_out()
+    {
+        string unit = Text("\"participants\": { \"t\": { \"directory\": \"/mnt/my disk\" } }");
+        Assert.IsTrue(ServiceUnit.Shuts(unit, "backup.example:8620"));
+        Assert.IsFalse(ServiceUnit.Shuts(Text("", publishesByNetwork: true), "backup.example:8620"));
+        Assert.IsTrue(ServiceUnit.Shuts(unit, "file:///mnt/my"));
+        Assert.IsFalse(ServiceUnit.Shuts(unit, "file:///mnt/my disk/backups"));
+        Assert.IsFalse(ServiceUnit.Shuts("[Service]\nExecStart=/mine\n", "backup.example:8620"), "somebody else's");
+        Assert.IsFalse(ServiceUnit.Shuts("[Service]\nExecStart=/mine\n", "file:///mnt"));
+    }
+
+    [TestMethod]
+    public void Every_right_that_is_not_needed_is_gone()
+    {
+        string[] rights = [.. Lines(Text(Files)).Single(l => l.StartsWith("CapabilityBoundingSet=", StringComparison.Ordinal))[22..].Split(' ')];
+        CollectionAssert.AreEquivalent(
+            (string[])["CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_FOWNER", "CAP_FSETID", "CAP_SETFCAP"], rights);
+    }
+
+    [TestMethod]
+    public void Credentials_are_loaded_from_where_operators_put_them()
+    {
+        string[] lines = Lines(Text(
+            "\"listen\": { \"tokenSecretFile\": \"credential:token\", \"tls\": { \"certificate\": \"credential:tls\", \"key\": \"credential:tls\" } }, "
+            + Vault.Replace("/p", "credential:web1", StringComparison.Ordinal), encrypted: "web1"));
+        CollectionAssert.AreEqual(
+            (string[])["LoadCredential=token:/etc/credstore/token", "LoadCredential=tls:/etc/credstore/tls",
+                "LoadCredentialEncrypted=web1:/etc/credstore.encrypted/web1"],
+            lines.Where(l => l.StartsWith("LoadCredential", StringComparison.Ordinal)).ToArray());
+        Assert.IsEmpty(Lines(Text(Files)).Where(l => l.StartsWith("LoadCredential", StringComparison.Ordinal)).ToArray());
+    }
+
+    private static string[] Lines(string unit) => unit.Split('\n');
+
+    private static string Text(string keys, string program = "/usr/bin/backupd", bool publishesByNetwork = false, string encrypted = "")
+    {
+        Places places = Places.Of(isRoot: true, _ => null);
+        byte[] json = Encoding.UTF8.GetBytes($"{{ \"store\": \"/var/lib/backupd/backups\"{(keys.Length > 0 ? ", " : "")}{keys} }}");
+        ServiceUnit unit = new(ConfigurationReader.Read(json, "f", places), places, program, null, [], publishesByNetwork)
+        {
+            EncryptedCredentials = [encrypted],
+        };
+        return unit.Text();
+    }
+}
