@@ -114,9 +114,11 @@ internal ref struct ConfigurationTokens
     internal string AbsolutePath() => Absolute(Text());
 
     /// <summary>The path of a file with a secret, or <c>credential:NAME</c>.</summary>
-    internal string SecretPath()
+    internal string SecretPath() => Secret(Text());
+
+    /// <summary>The current text as such a path.</summary>
+    internal readonly string Secret(string path)
     {
-        string path = Text();
         if (!CredentialFile.IsCredential(path))
         {
             return Absolute(path);

@@ -10,7 +10,7 @@ internal static class NotifySection
 {
     private const string RightAddress =
         "an address begins with https:// or http:// and holds no password; one that is a secret stands in a file, whose absolute "
-        + "path is named here";
+        + "path is named here, or in a credential";
 
     /// <param name="tokens">Before the object.</param>
     internal static ImmutableArray<NotifyTarget> Read(ref ConfigurationTokens tokens)
@@ -99,7 +99,7 @@ internal static class NotifySection
                     user = tokens.Text();
                     break;
                 case "tokenFile":
-                    tokenFile = tokens.AbsolutePath();
+                    tokenFile = tokens.SecretPath();
                     break;
                 case "on":
                     on = Events(ref tokens);
@@ -141,7 +141,7 @@ internal static class NotifySection
     private static string Address(ref ConfigurationTokens tokens)
     {
         string text = tokens.Text();
-        return text.StartsWith('/') ? tokens.Absolute(text)
+        return NotifySecrets.IsFile(text) ? tokens.Secret(text)
             : NotifySecrets.Parse(text) is not null ? text
             : throw tokens.Error(RightAddress);
     }

@@ -26,7 +26,7 @@ internal static class NotifySecrets
     /// <exception cref="ConfigurationException">Its file cannot be read, or holds no address.</exception>
     internal static Uri Address(NotifyTarget target)
     {
-        if (!target.Address.StartsWith('/'))
+        if (!IsFile(target.Address))
         {
             return Parse(target.Address) ?? throw new InvalidOperationException($"{target.Address} was checked");
         }
@@ -34,6 +34,9 @@ internal static class NotifySecrets
         return Parse(Read(target.Address))
             ?? throw new ConfigurationException($"{target.Address} holds no address that begins with https:// or http://");
     }
+
+    /// <summary>Whether the address of a target stands in a file.</summary>
+    internal static bool IsFile(string address) => address.StartsWith('/') || CredentialFile.IsCredential(address);
 
     /// <summary>The token of a target; "" for none.</summary>
     /// <exception cref="ConfigurationException">Its file cannot be read, or it would travel readable.</exception>
@@ -65,8 +68,9 @@ internal static class NotifySecrets
     private static bool IsLoopback(Uri address) =>
         address.Host == "localhost" || (IPAddress.TryParse(address.IdnHost, out IPAddress? ip) && IPAddress.IsLoopback(ip));
 
-    private static string Read(string path)
+    private static string Read(string name)
     {
+        string path = CredentialFile.PathOf(name);
         try
         {
             using FileStream file = File.OpenRead(path);

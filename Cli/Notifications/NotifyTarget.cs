@@ -53,7 +53,7 @@ public sealed class NotifyTarget
     /// <summary>How.</summary>
     public required NotifyKind Kind { get; init; }
 
-    /// <summary>An address, or the absolute path of a file that holds it; "" for a command.</summary>
+    /// <summary>An address, or the file that holds it, by its absolute path or as a credential; "" for a command.</summary>
     public string Address { get; init; } = "";
 
     /// <summary>Program and arguments of a command; no shell is involved.</summary>

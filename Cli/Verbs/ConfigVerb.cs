@@ -3,6 +3,7 @@ using System.CommandLine;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Notifications;
 using Backupd.Cli.Terminal;
 
 namespace Backupd.Cli.Verbs;
@@ -14,7 +15,7 @@ internal static class ConfigVerb
         Read the configuration file and say whether the daemon would take it.
 
         The exit code is 78 when it would not; then the line is shown, with a caret at the place. Sources that do not exist
-        are warnings. The password files of a vault are read, too.
+        are warnings. The password files of a vault and the secrets of "notify" are read, too.
 
         Examples:
           backupd config check
@@ -76,6 +77,7 @@ internal static class ConfigVerb
                 _ = VaultPasswords.Read(settings);
                 vault = $", vault: {Units.Count(settings.Logins.Length, "login")}";
             }
+            NotifySecrets.Check(configuration.Notify);
             context.Output.WriteLine($"ok: {participants}, {NextRun(configuration, context.Time)}{vault}");
         });
         return command;

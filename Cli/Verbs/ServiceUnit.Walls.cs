@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Backupd.Backup.Participants;
+using Backupd.Cli.Notifications;
 
 namespace Backupd.Cli.Verbs;
 
@@ -23,12 +24,14 @@ internal sealed partial class ServiceUnit
     [
         _program, _configFile ?? "", _configuration.RevokedTokensFile, _configuration.Tls.Certificate, _configuration.Tls.Key,
         .. (_configuration.Vault?.Logins ?? []).Select(l => l.PasswordFile),
+        .. _configuration.Notify.SelectMany(t => (string[])[t.TokenFile, NotifySecrets.IsFile(t.Address) ? t.Address : ""]),
         .. Writable,
         .. _configuration.Participants.Select(Target),
     ];
 
     /// <summary>Whether anything may come from other machines or go to them. Programs may do what they like.</summary>
     private bool UsesNetwork => RunsPrograms || _publishesByNetwork || _configuration.Vault is not null
+        || !_configuration.Notify.IsEmpty
         || (_configuration.Tcp is IPEndPoint tcp && !IPAddress.IsLoopback(tcp.Address));
 
     /// <summary>Whether a unit that backupd wrote keeps the daemon from an endpoint.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Backupd.Backup.Participants;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Notifications;
 
 namespace Backupd.Cli.Verbs;
 
@@ -59,9 +60,11 @@ internal sealed partial class ServiceUnit
     private string RuntimeDirectory => Path.GetDirectoryName(_places.Socket)!;
 
     private bool RunsPrograms => _configuration.Participants.Any(
-        p => p is CommandParticipant || !p.Before.IsEmpty || !p.After.IsEmpty);
+        p => p is CommandParticipant || !p.Before.IsEmpty || !p.After.IsEmpty)
+        || _configuration.Notify.Any(t => t.Kind == NotifyKind.Command);
 
-    private bool RunsAsOthers => _configuration.Participants.Any(p => p is CommandParticipant { User.Length: > 0 });
+    private bool RunsAsOthers => _configuration.Participants.Any(p => p is CommandParticipant { User.Length: > 0 })
+        || _configuration.Notify.Any(t => t.User.Length > 0);
 
     /// <summary>Where a restore in place writes: each directory once, and none that is below another.</summary>
     private string[] Restored
@@ -136,6 +139,7 @@ internal sealed partial class ServiceUnit
         [
             _configuration.TokenSecretFile, _configuration.Tls.Certificate, _configuration.Tls.Key,
             .. (_configuration.Vault?.Logins ?? []).Select(l => l.PasswordFile),
+            .. _configuration.Notify.SelectMany(t => (string[])[t.Address, t.TokenFile]),
         ];
         foreach (string name in files.Where(CredentialFile.IsCredential).Select(CredentialFile.NameOf).Distinct())
         {

@@ -26,6 +26,7 @@ public sealed class ServiceUnitTests
     [DataRow(25, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:8620\" }", "clients from everywhere")]
     [DataRow(25, "\"participants\": { \"home\": { \"directory\": \"/home\" } }", "all homes")]
     [DataRow(25, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:80\" }, " + Vault, "a vault")]
+    [DataRow(25, Files + ", \"notify\": { \"n\": { \"ntfy\": \"https://h.example/t\" } }", "somebody is told")]
     [DataRow(37, "\"participants\": { \"p\": { \"command\": [\"pg_dump\"], \"user\": \"postgres\" } }", "programs of others")]
     public async Task The_exposure_that_systemd_counts_stays_low(int tenths, string configuration, string what)
     {
@@ -83,7 +84,17 @@ public sealed class ServiceUnitTests
         Assert.Contains(wall, Lines(Text("\"listen\": { \"tcp\": \"[::1]:1\" }")));
         Assert.DoesNotContain(wall, Lines(Text("\"listen\": { \"tcp\": \"[::]:8620\" }")));
         Assert.DoesNotContain(wall, Lines(Text(Vault)));
+        Assert.DoesNotContain(wall, Lines(Text("\"notify\": { \"n\": { \"ping\": \"/p\" } }")));
         Assert.DoesNotContain(wall, Lines(Text("", publishesByNetwork: true)));
+    }
+
+    [TestMethod]
+    public void A_program_that_is_told_needs_what_other_programs_need()
+    {
+        string[] lines = Lines(Text("\"notify\": { \"n\": { \"command\": [\"mail\"], \"user\": \"nobody\" } }"));
+        Assert.DoesNotContain("MemoryDenyWriteExecute=yes", lines);
+        Assert.DoesNotContain("NoNewPrivileges=yes", lines);
+        Assert.Contains("ReadWritePaths=/tmp /var/tmp", lines);
     }
 
     [TestMethod]
