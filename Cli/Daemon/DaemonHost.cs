@@ -33,10 +33,13 @@ internal sealed class DaemonHost(
         supervisor.RunEnded += journal.Tell;
         supervisor.RestoreEnded += journal.Tell;
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
+        using OverdueWatch overdue = new(supervisor.History, configuration.OverdueRule, context.Time);
+        overdue.Overdue += journal.Tell;
         Vault? vault = OpenVault(configuration, journal);
         ControlServerOptions options = Options(configuration, secret) with
         {
             NextRunAtUnix = () => scheduler.NextRunAtUnix,
+            Overdue = overdue,
             Vault = vault,
         };
         await using ControlServer server = new(options, supervisor, log, context.Time);
@@ -45,11 +48,15 @@ internal sealed class DaemonHost(
         server.Start();
         Schedule(scheduler, configuration);
         Announce(configuration, server);
+        // Who is told of the start does not wait for this: a store may have years of runs.
+        supervisor.History.Start();
+        overdue.Start();
         string Status(DaemonConfiguration current) =>
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
         DaemonReload reload = new(
-            configuration, context, log, signals, systemd, next => Apply(next, supervisor, scheduler, server, vault), Status);
+            configuration, context, log, signals, systemd,
+            next => Apply(next, supervisor, scheduler, server, vault, overdue), Status);
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -114,7 +121,8 @@ internal sealed class DaemonHost(
 
     // What can change while the daemon runs. DaemonReload names what cannot.
     private void Apply(
-        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server, Vault? vault)
+        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server, Vault? vault,
+        OverdueWatch overdue)
     {
         TlsIdentity? certificate;
         string[] revoked;
@@ -140,6 +148,7 @@ internal sealed class DaemonHost(
             vault?.Reconfigure(access);
         }
         supervisor.Reconfigure(next.Participants, Settings(next));
+        overdue.Reconfigure(next.OverdueRule);
         if (_isScheduling)
         {
             scheduler.Reconfigure(next.Schedules);
