@@ -1,13 +1,17 @@
+using System.Globalization;
 using System.Text;
 using Backupd.Protocol.Server;
 
 namespace Backupd.Protocol.Http;
 
-/// <summary>Why a head was refused, as an HTTP status.</summary>
-internal sealed class HttpHeadException(int status, string message) : Exception(message)
+/// <summary>Why a request of HTTP was refused, as an HTTP status.</summary>
+internal sealed class HttpHeadException(int status, string message, string fields = "") : Exception(message)
 {
     /// <summary>The status to answer with.</summary>
     internal int Status { get; } = status;
+
+    /// <summary>What the reply's head says besides, each field with its line end.</summary>
+    internal string Fields { get; } = fields;
 }
 
 /// <summary>
@@ -93,6 +97,44 @@ internal sealed class HttpHead
         .Where(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         .SelectMany(f => f.Value.Split(','))
         .Any(v => v.Trim(' ', '\t').Equals(word, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Whether the client lists a type of content among those that it takes, whatever it says about how much it likes
+    /// it.</summary>
+    internal bool Accepts(string type) => _fields.Exists(
+        f => f.Name.Equals("Accept", StringComparison.OrdinalIgnoreCase)
+            && Array.Exists(f.Value.Split(',', ';'), v => v.Trim(' ', '\t').Equals(type, StringComparison.OrdinalIgnoreCase)));
+
+    /// <summary>How many bytes of body follow; <see cref="int.MaxValue"/> for more than fit, null when the head does not say,
+    /// which is none.</summary>
+    /// <exception cref="HttpHeadException">It could be read in more than one way.</exception>
+    internal int? BodyLength()
+    {
+        if (Single("Transfer-Encoding") is not null)
+        {
+            throw new HttpHeadException(400, "Transfer-Encoding is not taken; send the body with its Content-Length");
+        }
+        string? length = Single("Content-Length");
+        if (length is null)
+        {
+            return null;
+        }
+        if (length.Length == 0 || length.AsSpan().ContainsAnyExceptInRange('0', '9'))
+        {
+            throw new HttpHeadException(400, "Content-Length is not a number");
+        }
+        return int.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : int.MaxValue;
+    }
+
+    /// <summary>The token in the field Authorization: null without the field, "" when it holds something else.</summary>
+    /// <exception cref="HttpHeadException">The field stands more than once.</exception>
+    internal string? BearerToken()
+    {
+        const string Scheme = "Bearer ";
+        string? value = Single("Authorization");
+        return value is null || value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? value?[Scheme.Length..].TrimStart(' ')
+            : "";
+    }
 
     // As soon as they arrive: a bare line feed would otherwise be waited upon until the deadline.
     private static void RefuseControls(ReadOnlySpan<byte> seen)

@@ -6,7 +6,7 @@ namespace Backupd.Protocol.Server;
 internal sealed partial class ClientSession
 {
     // A message, or what comes before the first one, has begun and not ended.
-    private bool HasPartial => _frames?.HasPartial ?? _received.Count > 0;
+    private bool HasPartial => _stage == Stage.Body || (_frames?.HasPartial ?? _received.Count > 0);
 
     // False when the connection ends here.
     private async Task<bool> BeginAsync()
@@ -49,7 +49,8 @@ internal sealed partial class ClientSession
         {
             Stage.Lines => TakeLines(),
             Stage.Frames => TakeFrames() || headEnded,
-            Stage.Unknown or Stage.Head => headEnded,
+            Stage.Body => TakeBody() || headEnded,
+            Stage.Unknown or Stage.Head or Stage.Answer or Stage.Events => headEnded,
             _ => throw new InvalidOperationException($"{_stage} is no stage"),
         };
     }
@@ -135,6 +136,11 @@ internal sealed partial class ClientSession
     // The input has ended. printf without \n, then end of input: asked all the same.
     private void TakeRest()
     {
+        if (_stage == Stage.Body)
+        {
+            RefuseCutBody();
+            return;
+        }
         if (_stage is not (Stage.Lines or Stage.Unknown) || _received.Count == 0)
         {
             return;
@@ -147,38 +153,6 @@ internal sealed partial class ClientSession
         {
             RefuseLongLine();
         }
-    }
-
-    private bool TakeHead()
-    {
-        byte[] reply;
-        bool isUpgrade = false;
-        try
-        {
-            HttpHead? head = HttpHead.TryRead(_received.Unread.Span, out int length);
-            if (head is null)
-            {
-                return false;
-            }
-            _received.Take(length);
-            reply = WebSocketHandshake.Answer(head, _context.Hosts, _connection.LocalAddress, out isUpgrade);
-        }
-        catch (HttpHeadException e)
-        {
-            reply = HttpReply.Text(e.Status, e.Message);
-        }
-        if (isUpgrade)
-        {
-            _stage = Stage.Frames;
-            _frames = new WebSocketReader(_received);
-            _output.UseFrames(reply);
-        }
-        else
-        {
-            _output.AppendRaw(reply);
-            _isRefused = true;
-        }
-        return true;
     }
 
     private bool TakeFrames()
@@ -232,7 +206,7 @@ internal sealed partial class ClientSession
 
     private void Refuse(RequestException error)
     {
-        _output.Append(ReplyWriter.Error(new Request(), error), ReplyOrder.Any);
+        AppendReply(ReplyWriter.Error(new Request(), error), error.Symbol.Status, ReplyOrder.Any);
         _isRefused = true;
     }
 }

@@ -111,6 +111,7 @@ internal sealed partial class ClientSession
             return;
         }
         ReplyOrder order = ReplyOrder.Any;
+        int status = 200;
         byte[] reply;
         try
         {
@@ -137,6 +138,7 @@ internal sealed partial class ClientSession
         catch (RequestException e)
         {
             reply = ReplyWriter.Error(request, e);
+            status = e.Symbol.Status;
             order = e.HadProgress ? ReplyOrder.AfterProgress : ReplyOrder.Any;
         }
         catch (Exception e)
@@ -144,8 +146,9 @@ internal sealed partial class ClientSession
             // A bug of ours must not end the session, nor tell a client what is inside.
             _context.Log.Error($"{request.Command}: {e}");
             reply = ReplyWriter.Error(request, new RequestException(ErrorSymbol.Internal, "internal error"));
+            status = ErrorSymbol.Internal.Status;
         }
-        _output.Append(reply, order);
+        AppendReply(reply, status, order);
         if (order == ReplyOrder.BeginsSubscription)
         {
             _context.Broadcast.Add(this);
@@ -194,6 +197,7 @@ internal sealed partial class ClientSession
         {
             throw new RequestException(ErrorSymbol.Permissions, "Session does not have backup access");
         }
+        RefuseStream(command);
         return command;
     }
 

@@ -80,6 +80,15 @@ internal sealed partial class ClientSession : IDisposable
         Lines,
         Head,
         Frames,
+
+        // The body of a request is awaited.
+        Body,
+
+        // A request was taken; the connection ends with its answer.
+        Answer,
+
+        // Events go out, and nothing more is taken.
+        Events,
     }
 
     /// <summary>Its place among the connections that have not shown who they are; null for the others. Guarded by
@@ -188,7 +197,7 @@ internal sealed partial class ClientSession : IDisposable
                 began |= TakeReceived();
             }
             TakeLongPlace();
-            if (_isRefused)
+            if (_isRefused || _stage is Stage.Answer or Stage.Events)
             {
                 return;
             }
@@ -249,9 +258,13 @@ internal sealed partial class ClientSession : IDisposable
         {
             Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Line));
         }
+        if (_stage == Stage.Events)
+        {
+            await StayAsync();
+        }
         await _output.DrainAsync();
         // A subscriber may have closed its side only to say so (nc -N): it listens until it is gone.
-        while (_output.IsSubscribed && _frames is null && !_endAfterReply && !_isRefused
+        while (_output.IsSubscribed && _stage == Stage.Lines && !_endAfterReply && !_isRefused
             && !_output.IsBroken && !_closed.Task.IsCompleted && !_connection.HasFailed)
         {
             Task changed = _context.Feed.Current.Changed;

@@ -168,5 +168,12 @@ public static class CommandTable
     /// <summary>Whether a role may use a command: GetServerInfo is open to any valid role, the rest to those with
     /// backup access.</summary>
     public static bool IsAllowed(WireCommand command, SessionRole role) =>
-        command == WireCommand.GetServerInfo || role is SessionRole.Admin or SessionRole.Manager;
+        command == WireCommand.GetServerInfo || HasBackupAccess(role);
+
+    /// <summary>Whether a role may see and change backups.</summary>
+    internal static bool HasBackupAccess(SessionRole role) => role is SessionRole.Admin or SessionRole.Manager;
+
+    /// <summary>Whether a command changes what events its session gets.</summary>
+    internal static bool IsAboutEvents(WireCommand command) => command is WireCommand.Subscribe or WireCommand.SubscribeAll
+        or WireCommand.Unsubscribe or WireCommand.UnsubscribeAll;
 }

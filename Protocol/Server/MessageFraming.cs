@@ -1,6 +1,7 @@
 namespace Backupd.Protocol.Server;
 
-/// <summary>How the messages of a session lie among its bytes: as lines, or as frames of a WebSocket. Guarded by its
+/// <summary>How the messages of a session lie among its bytes: as lines, as frames of a WebSocket, or as HTTP
+/// has them. Guarded by its
 /// owner.</summary>
 internal sealed class MessageFraming
 {
@@ -11,6 +12,8 @@ internal sealed class MessageFraming
         Lines,
         BareLines,
         Frames,
+        AsIs,
+        ServerSentEvents,
     }
 
     /// <summary>Whether messages are frames of a WebSocket.</summary>
@@ -28,6 +31,22 @@ internal sealed class MessageFraming
     /// <summary>From now on every message is a frame of a WebSocket.</summary>
     internal void UseFrames() => _kind = Kind.Frames;
 
+    /// <summary>From now on messages bring their own bounds, as the replies of HTTP do.</summary>
+    internal void UseNone() => _kind = Kind.AsIs;
+
+    /// <summary>From now on every message is an event: for browsers (server-sent events, as the HTML standard has them), or a
+    /// line.</summary>
+    internal void UseEvents(bool forBrowsers) => _kind = forBrowsers ? Kind.ServerSentEvents : Kind.BareLines;
+
+    /// <summary>Appends what says nothing, where there is such a thing.</summary>
+    internal void WriteComment(OutputBuffer to)
+    {
+        if (_kind == Kind.ServerSentEvents)
+        {
+            to.Write(":\n\n"u8);
+        }
+    }
+
     /// <summary>Appends a message.</summary>
     internal void Write(OutputBuffer to, ReadOnlySpan<byte> message)
     {
@@ -39,6 +58,14 @@ internal sealed class MessageFraming
             case Kind.Lines or Kind.BareLines:
                 to.Write(message);
                 EndLine(to);
+                break;
+            case Kind.AsIs:
+                to.Write(message);
+                break;
+            case Kind.ServerSentEvents:
+                to.Write("event: backup.progress\ndata: "u8);
+                to.Write(message);
+                to.Write("\n\n"u8);
                 break;
             default:
                 throw new InvalidOperationException($"{_kind} is no framing");

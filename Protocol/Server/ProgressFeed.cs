@@ -36,6 +36,9 @@ public sealed class ProgressFeed
     /// <summary>The event for a subscriber, without a line end.</summary>
     public ReadOnlyMemory<byte> Event(ProgressSnapshot snapshot) => Encode(snapshot, ref _pushed).Event;
 
+    /// <summary>The same for what a poller is told in a state.</summary>
+    internal ReadOnlyMemory<byte> PolledEvent(ProgressState state) => Encode(state.Polled, ref _polled).Event;
+
     /// <summary>How long the event of the newest ending is; 0 when nothing has ended.</summary>
     public int LastEndingBytes() =>
         _cell.Current.LastEnding.Snapshot is ProgressSnapshot ending ? Encode(ending, ref _ended).Event.Length : 0;

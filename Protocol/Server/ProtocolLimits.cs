@@ -106,6 +106,9 @@ public static class ProtocolLimits
     /// the memory: those give up after 30 s, and lines that are merely slow move more often.</summary>
     public static readonly TimeSpan StallTime = TimeSpan.FromSeconds(15);
 
+    /// <summary>15 s between two signs of life of an event stream: proxies cut what is silent for 30 or 60.</summary>
+    public static readonly TimeSpan EventCommentTime = TimeSpan.FromSeconds(15);
+
     /// <summary>5 min without a byte, and another backupd is taken for dead: it reads and compares between two
     /// requests.</summary>
     public static readonly TimeSpan PeerSilence = TimeSpan.FromMinutes(5);

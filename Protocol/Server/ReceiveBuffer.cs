@@ -70,12 +70,15 @@ internal sealed class ReceiveBuffer : IDisposable
     /// <summary>Marks the first bytes of <see cref="Unread"/> as taken.</summary>
     internal void Take(int count) => _start += count;
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Forgets what nobody has taken and gives the memory back.</summary>
+    internal void Empty()
     {
         _start = _end;
         WaitIn(large: false);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => Empty();
 
     // Empty. The last bytes that came tell how many are to be expected next.
     private void WaitIn(bool large)

@@ -30,6 +30,9 @@ internal sealed record SessionContext
     /// <summary>Which hosts an HTTP request may name.</summary>
     internal required HostRules Hosts { get; init; }
 
+    /// <summary>The paths that an HTTP request may ask for.</summary>
+    internal required HttpRoutes Routes { get; init; }
+
     /// <summary>The places for long messages.</summary>
     internal LongMessages LongMessages { get; } = new();
 
@@ -83,6 +86,9 @@ internal sealed record SessionTimes
 
     /// <summary>How often a subscriber that has ended its input is asked whether it is still there.</summary>
     internal TimeSpan PeerCheck { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often a stream of events says that it lives, and how late it is found that nobody listens any more.</summary>
+    internal TimeSpan EventComment { get; init; } = ProtocolLimits.EventCommentTime;
 
     /// <summary>How often overdue sessions are looked for: how late a deadline may be.</summary>
     internal TimeSpan Sweep { get; init; } = TimeSpan.FromMilliseconds(500);

@@ -77,6 +77,46 @@ internal sealed partial class SessionOutput
         }
     }
 
+    /// <summary>From now on replies are sent as they are: those of HTTP bring their own bounds.</summary>
+    internal void UseHttp()
+    {
+        lock (_lock)
+        {
+            _framing.UseNone();
+        }
+    }
+
+    /// <summary>Subscribes a client that asks for nothing else. The newest state is the first event, also when nothing is
+    /// active: what a poller would be told then.</summary>
+    /// <param name="head">The bytes before the events.</param>
+    /// <param name="forBrowsers">Which form they have.</param>
+    internal void BeginEvents(ReadOnlySpan<byte> head, bool forBrowsers)
+    {
+        lock (_lock)
+        {
+            _filling.Write(head);
+            _framing.UseEvents(forBrowsers);
+            ProgressState state = _feed.Current;
+            _position = new ProgressPosition(state);
+            if (!_position.IsDue(state))
+            {
+                _framing.Write(_filling, _feed.PolledEvent(state).Span);
+            }
+        }
+    }
+
+    /// <summary>Shows a client that the connection lives, unless something is on its way to it.</summary>
+    internal void AppendComment()
+    {
+        lock (_lock)
+        {
+            if (!_isSending && !_isComplete && !_broken && _filling.Count == 0)
+            {
+                _framing.WriteComment(_filling);
+            }
+        }
+    }
+
     /// <summary>Appends bytes as they are.</summary>
     internal void AppendRaw(ReadOnlySpan<byte> bytes)
     {
