@@ -8,15 +8,13 @@ namespace Backupd.Protocol.Http;
 /// <summary><c>GET /health/backups</c>: whether the backups are as young as they should be.</summary>
 internal static class BackupsHealth
 {
-    /// <summary>The body, one line of JSON.</summary>
-    /// <param name="figures">What is known.</param>
-    /// <param name="status">200 when all is well; 503 when the next good full run is late, or when nothing is known yet.</param>
-    internal static byte[] Make(DaemonFigures figures, out int status)
+    /// <summary>A line of JSON; with 200 when all is well, and 503 when the next good full run is late or nothing is known
+    /// yet.</summary>
+    internal static HttpAnswer Answer(DaemonFigures figures)
     {
         HistoryState history = figures.History;
         OverdueState lateness = figures.Lateness;
         bool isOk = lateness is { IsKnown: true, IsOverdue: false };
-        status = isOk ? 200 : 503;
         ArrayBufferWriter<byte> line = new();
         using (Utf8JsonWriter json = new(line))
         {
@@ -29,6 +27,6 @@ internal static class BackupsHealth
             json.WriteEndObject();
         }
         line.Write("\n"u8);
-        return line.WrittenSpan.ToArray();
+        return new HttpAnswer(isOk ? 200 : 503, "application/json", line.WrittenSpan.ToArray());
     }
 }

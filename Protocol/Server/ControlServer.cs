@@ -60,7 +60,7 @@ public sealed class ControlServer : IAsyncDisposable
             Stopping = _stopping.Token,
             Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
             Hosts = new HostRules(options.Hosts),
-            Routes = new HttpRoutes(),
+            Routes = new HttpRoutes(Figures),
             Envelope = options.Envelope,
             Time = time,
             Times = options.Times,

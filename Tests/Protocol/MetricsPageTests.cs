@@ -7,6 +7,7 @@ using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Schedules;
 using Backupd.Protocol.Http;
+using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 using Cronos;
 
@@ -113,19 +114,40 @@ public sealed class MetricsPageTests
             server.Engine.Supervisor.History, new OverdueRule(null, [new BackupSchedule(CronExpression.Parse("* * * * *"))]), clock);
         DaemonFigures figures = With(server, watch);
         await Known(server);
-        BackupsHealth.Make(figures, out int status);
-        Assert.AreEqual(200, status);
+        Assert.AreEqual(200, BackupsHealth.Answer(figures).Status);
         clock.Jump(clock.Now.AddHours(2.1));
-        byte[] line = BackupsHealth.Make(figures, out status);
-        Assert.AreEqual(503, status);
-        Assert.Contains("\"ok\":false,\"overdue\":true,\"last_good_at\":0", Encoding.UTF8.GetString(line));
-        Assert.AreEqual((byte)'\n', line[^1]);
+        HttpAnswer answer = BackupsHealth.Answer(figures);
+        Assert.AreEqual(503, answer.Status);
+        Assert.AreEqual("application/json", answer.Type);
+        Assert.Contains("\"ok\":false,\"overdue\":true,\"last_good_at\":0", Encoding.UTF8.GetString(answer.Body.Span));
+        Assert.AreEqual((byte)'\n', answer.Body.Span[^1]);
         Assert.Contains("\nbackupd_overdue 1\n", Encoding.UTF8.GetString(MetricsPage.Make(figures)));
         clock.Jump(clock.Now.AddHours(-2.1));
         BackupRun run = await server.Engine.RunOk();
-        line = BackupsHealth.Make(figures, out status);
-        Assert.AreEqual(200, status);
-        Assert.Contains($"\"ok\":true,\"overdue\":false,\"last_good_at\":{run.StartedAtUnix}", Encoding.UTF8.GetString(line));
+        answer = BackupsHealth.Answer(figures);
+        Assert.AreEqual(200, answer.Status);
+        Assert.Contains($"\"ok\":true,\"overdue\":false,\"last_good_at\":{run.StartedAtUnix}", Encoding.UTF8.GetString(answer.Body.Span));
+    }
+
+    [TestMethod]
+    public async Task Both_are_pages_of_the_port_for_those_who_may_see_backups()
+    {
+        await using TestServer server = new(A);
+        await Known(server);
+        foreach ((string path, string type) in ((string, string)[])
+            [("/metrics", MetricsText.ContentType), ("/health/backups", "application/json")])
+        {
+            string url = $"http://{server.Server.TcpEndPoint}{path}";
+            string[] curl = ["-s", "-D", "-", "--max-time", "30"];
+            string page = await Shell.Ok("curl", [.. curl, "-H", $"Authorization: Bearer {TestServer.Token()}", url]);
+            Assert.StartsWith("HTTP/1.1 200 OK\r\n", page);
+            Assert.Contains($"\r\nContent-Type: {type}\r\n", page);
+            Assert.Contains(path == "/metrics" ? "\nbackupd_overdue 0\n" : "\r\n\r\n{\"ok\":true,", page);
+            Assert.StartsWith("HTTP/1.1 401 ", await Shell.Ok("curl", [.. curl, url]));
+            string dealer = TestServer.Token(SessionRole.Dealer);
+            Assert.StartsWith("HTTP/1.1 403 ", await Shell.Ok("curl", [.. curl, "-H", $"Authorization: Bearer {dealer}", url]));
+            Assert.StartsWith("HTTP/1.1 200 ", await Shell.Ok("curl", [.. curl, "--unix-socket", server.SocketPath, $"http://localhost{path}"]));
+        }
     }
 
     [TestMethod]
@@ -228,8 +250,8 @@ public sealed class MetricsPageTests
 
     private static (int Status, JsonElement Body) Health(TestServer server)
     {
-        byte[] line = BackupsHealth.Make(server.Server.Figures, out int status);
-        return (status, JsonDocument.Parse(line).RootElement);
+        HttpAnswer answer = BackupsHealth.Answer(server.Server.Figures);
+        return (answer.Status, JsonDocument.Parse(answer.Body).RootElement);
     }
 
     private static async Task Known(TestServer server)
