@@ -24,8 +24,9 @@ public sealed class DaemonHistoryTests
         files.Write("\"one\": { \"file\": \"/etc/hostname\" }", ", \"overdue\": \"10d\"");
         using DaemonProcess second = await DaemonProcess.ReadyAsync(files.Config);
         using TestClient other = await files.ConnectAsync();
-        string info = "";
-        for (int i = 0; i < 1000 && (info.Length == 0 || Number(info, "store_bytes") < 0); i++)
+        string info = await other.CallAsync("GetServerInfo");
+        using CancellationTokenSource end = new(Deadline.Long);
+        while (Number(info, "store_bytes") < 0 && !end.IsCancellationRequested)
         {
             info = await other.CallAsync("GetServerInfo");
         }
