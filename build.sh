@@ -86,8 +86,8 @@ check_tools() {
             need qemu-user-static command -v qemu-aarch64-static
             need netcat-openbsd sh -c 'nc -h 2>&1 | grep -q OpenBSD'
             need socat command -v socat
-            need ncat command -v ncat
             need curl command -v curl
+            need ncat command -v ncat
             need python3 command -v python3
             need jq command -v jq
             need openssl command -v openssl
