@@ -110,6 +110,25 @@ check_tools() {
     install_missing
 }
 
+# Names promtool, which checks the metrics. Out of its package, and not installed with it: that would start a server.
+find_promtool() {
+    BACKUPD_PROMTOOL=$(command -v promtool || echo "$PWD/out/promtool")
+    export BACKUPD_PROMTOOL
+    [ ! -x "$BACKUPD_PROMTOOL" ] || return 0
+    say "taking promtool out of the package prometheus"
+    local directory
+    directory=$(mktemp -d)
+    if ! (cd "$directory" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } &&
+        dpkg -x prometheus_*.deb .) >"$directory/log" 2>&1 </dev/null; then
+        cat "$directory/log" >&2
+        rm -rf "$directory"
+        exit 1
+    fi
+    mkdir -p out
+    mv "$directory/usr/bin/promtool" out/promtool
+    rm -rf "$directory"
+}
+
 runtime() {
     case $(uname -m) in
         x86_64) echo linux-x64 ;;
@@ -158,6 +177,7 @@ counter() { sed -n 's/.*<Counters[^>]* '"$2"'="\([0-9]*\)".*/\1/p' "$1" | head -
 run_tests() {
     trap finish EXIT
     check_tools test
+    find_promtool
     publish out "$(runtime)"
     check_binary out/backupd
     dotnet build Tests -c Release --nologo -v quiet </dev/null

@@ -49,6 +49,10 @@ public sealed record BackupRun
     /// <summary>What became of it at backup servers, by their names. Not in its manifest: it becomes known later.</summary>
     public ImmutableArray<RemoteResult> Remotes { get; init; } = [];
 
+    /// <summary>When every byte of it was last read back and found right, Unix seconds; 0 for never since it was made. Not in
+    /// its manifest either.</summary>
+    public long ValidatedAtUnix { get; init; }
+
     /// <summary>How long its phases took; null while it runs, and for runs of versions that did not measure.</summary>
     public RunDurations? Durations { get; init; }
 

@@ -56,6 +56,9 @@ internal sealed partial class BackupRunner
         _clock = new PhaseClock(plan.Time);
     }
 
+    /// <summary>Bytes of the chunks that the run has written, once they are in their place.</summary>
+    internal long ChunkBytes { get; private set; }
+
     /// <summary>Runs to the end. Whatever goes wrong is in the result; the caller holds the store's exclusive lock.</summary>
     internal BackupRun Run()
     {
@@ -135,6 +138,7 @@ internal sealed partial class BackupRunner
             Finish(directory);
             Sync(fileSystem);
             directory.Commit(_run.Status);
+            ChunkBytes = total;
         }
         catch when (!directory.IsCommitted)
         {

@@ -107,6 +107,9 @@ public sealed partial class BackupSupervisor
         IntakeOptions options = new() { Overwrites = overwrite, Tick = stop.ThrowIfCancellationRequested };
         using RunIntake intake = new(Store, id, options, _time);
         RunTransfer.Copy(id, origin, intake, new ImportObserver(reading, stop));
+        // Whatever was validated here before, it was not this copy.
+        new RunValidations(Store).Forget(id);
+        History.Changed(withChunks: true);
         return Catalog.Get(id);
     }
 
@@ -175,6 +178,7 @@ public sealed partial class BackupSupervisor
     // What became of it is told, whether it can be written down or not.
     private BackupRun Recorded(BackupRun run, ImmutableArray<RemoteResult> results)
     {
+        History.Published(run, results);
         try
         {
             return run with { Remotes = new RemoteResults(Store).Add(run.Id, results) };

@@ -45,11 +45,43 @@ public sealed partial class BackupSupervisor
             ReadProgress reading = new(progress, run, RunPhase.Validate, $"validating {run.Id}", _time);
             return (reading, () =>
             {
-                new RunValidator(Catalog, _time, reading.Advance, quick, stop).Validate(run, chosen);
-                return run;
+                try
+                {
+                    new RunValidator(Catalog, _time, reading.Advance, quick, stop).Validate(run, chosen);
+                }
+                catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+                {
+                    Note(run, quick, e.Detail.Length > 0 ? e.Detail : e.Message);
+                    throw;
+                }
+                // A part tells nothing of the rest.
+                return run.Participants.All(p => !p.Ok || chosen.Contains(p)) ? Note(run, quick, damage: "") : run;
             });
         }
         return Carry(active, "validating", Prepare, cancellation);
+    }
+
+    /// <summary>Keeps what a validation has found.</summary>
+    /// <returns>The run, with what is known of it now.</returns>
+    private BackupRun Note(BackupRun run, bool quick, string damage)
+    {
+        if (run.IsSafety || run.Status is not (RunStatus.Completed or RunStatus.Partial))
+        {
+            return run;
+        }
+        RunValidations validations = new(Store);
+        try
+        {
+            long now = _time.GetUtcNow().ToUnixTimeSeconds();
+            validations.Record(run.Id, new ValidationRecord { AtUnix = now, IsFull = !quick, Damage = damage });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A store that cannot be written can be validated, and that is what was asked for.
+            return run;
+        }
+        History.Changed(withChunks: false);
+        return run with { ValidatedAtUnix = validations.Read(run.Id)?.ValidatedAtUnix ?? 0 };
     }
 
     /// <summary>Reads every chunk from the disk and moves damaged ones out of the way. Disk, long.</summary>

@@ -56,6 +56,7 @@ public sealed partial class BackupSupervisor
             Store.MakeDirectories();
             // First: without it a run that stays after all counts by the time of its directory.
             new ArrivalTimes(Store).Forget(id);
+            new RunValidations(Store).Forget(id);
             trash = leftovers.MoveToTrash(path);
         }
         catch (IOException e)
@@ -67,6 +68,7 @@ public sealed partial class BackupSupervisor
             // The answer does not wait for the unlinking. Should that fail, the next start does it.
             _unlinking = _unlinking.ContinueWith(_ => Leftovers.Unlink(trash), TaskScheduler.Default);
         }
+        History.Removed(gone => gone == id, chunkBytes: 0);
         return $"backups/{Path.GetFileName(Path.GetDirectoryName(path))}/{id}";
     }
 
@@ -84,10 +86,16 @@ public sealed partial class BackupSupervisor
         (ReadProgress, Func<PruneOutcome>) Prepare(CancellationToken stop)
         {
             ReadProgress reading = Pruning(progress);
-            return (reading, () => new RunPruner(Store, _time, reading.Step, stop).Run(request));
+            return (reading, () => Told(new RunPruner(Store, _time, reading.Step, stop).Run(request)));
         }
         ActiveOperation active = Begin(StoreLock.TryExclusive, "the prune", Timeout.InfiniteTimeSpan);
         return Carry(active, "pruning", Prepare, cancellation);
+    }
+
+    private PruneOutcome Told(PruneOutcome outcome)
+    {
+        History.Removed(id => outcome.Runs.Any(v => !v.IsKept && v.Run.Id == id), outcome.Trashed.Bytes);
+        return outcome;
     }
 
     private ReadProgress Pruning(ProgressCell? progress) =>
@@ -104,7 +112,7 @@ public sealed partial class BackupSupervisor
         try
         {
             RunPruner pruner = new(Store, _time, (_, _) => progress.Tick(), stop);
-            return new RunEnd(run, pruner.Run(new PruneRequest { Policy = keep, Ended = run.Id }), "");
+            return new RunEnd(run, Told(pruner.Run(new PruneRequest { Policy = keep, Ended = run.Id })), "");
         }
         catch (OperationCanceledException)
         {

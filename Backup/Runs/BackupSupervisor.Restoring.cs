@@ -98,6 +98,8 @@ public sealed partial class BackupSupervisor
         RestoreEnd end = new RestoreRunner(plan, progress, () => active.IsTimedOut, active.Stop).Run();
         // As after a run: what it has allocated goes back to the system.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        // What was there before is in the store now.
+        History.Changed(withChunks: true);
         lock (_turn)
         {
             Release(active);

@@ -60,6 +60,7 @@ public sealed partial class BackupSupervisor
             unlinking = _unlinking;
         }
         Task.WaitAll([unlinking, ended]);
+        History.Dispose();
         _active?.Dispose();
     }
 

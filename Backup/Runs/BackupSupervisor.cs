@@ -46,6 +46,7 @@ public sealed partial class BackupSupervisor : IDisposable
         Restores = new RestoreCatalog(store);
         Endpoints = new EndpointList(store);
         Maintenance = new MaintenanceMode(store, time);
+        History = new RunHistory(Catalog, Endpoints, () => [.. Participants.Select(p => p.Name)], time);
     }
 
     /// <summary>Told of the end of every run, whoever started it: on the run's thread, after the ending was published and
@@ -75,6 +76,9 @@ public sealed partial class BackupSupervisor : IDisposable
 
     /// <summary>Where runs are published to.</summary>
     public EndpointList Endpoints { get; }
+
+    /// <summary>How the backups of the store stand, without a look at the disk. Knows nothing until it is started.</summary>
+    public RunHistory History { get; }
 
     /// <summary>Takes over another configuration, as a whole. A run that is on goes on with what it began with.</summary>
     public void Reconfigure(ImmutableArray<ParticipantDefinition> participants, EngineSettings settings) =>
@@ -190,7 +194,9 @@ public sealed partial class BackupSupervisor : IDisposable
         {
             Niceness.YieldToOthers();
         }
-        BackupRun run = new BackupRunner(plan, progress, () => active.IsTimedOut, active.Stop).Run();
+        History.Began(plan.Run);
+        BackupRunner runner = new(plan, progress, () => active.IsTimedOut, active.Stop);
+        BackupRun run = runner.Run();
         RunEnd end = Retain(run, plan.Settings.Keep, progress, active.Stop);
         try
         {
@@ -204,6 +210,8 @@ public sealed partial class BackupSupervisor : IDisposable
         run = end.Run;
         // A daemon is idle most of its life: what the run has allocated goes back to the system now.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        // Before anybody can see the ending and ask.
+        History.Ended(end, runner.ChunkBytes);
         lock (_turn)
         {
             // Free for the next operation first, then the ending: a client that sees it may start the next run at once.

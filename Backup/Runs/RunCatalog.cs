@@ -32,7 +32,7 @@ public sealed class RunCatalog
             }
             try
             {
-                runs.Add(WithRemotes(Read(id, path)));
+                runs.Add(WithState(Read(id, path)));
             }
             catch (BackupException)
             {
@@ -44,9 +44,28 @@ public sealed class RunCatalog
         return runs.ToImmutable();
     }
 
+    /// <summary>The same without an end and without a word about the others: each is read when it is asked for.</summary>
+    internal IEnumerable<BackupRun> NewestFirst()
+    {
+        foreach ((RunId id, string path) in Directories())
+        {
+            BackupRun run;
+            try
+            {
+                run = WithState(Read(id, path));
+            }
+            catch (BackupException)
+            {
+                // Damaged, or removed in between.
+                continue;
+            }
+            yield return run;
+        }
+    }
+
     /// <summary>One finished run, or the safety run of the restore with that id.</summary>
     /// <exception cref="BackupException">RunNotFound, RunDamaged.</exception>
-    public BackupRun Get(RunId id) => WithRemotes(Read(id, DirectoryOf(id)));
+    public BackupRun Get(RunId id) => WithState(Read(id, DirectoryOf(id)));
 
     /// <summary>The newest completed run, or the newest partial one when none is completed; null when there is none.</summary>
     public BackupRun? Latest()
@@ -57,11 +76,11 @@ public sealed class RunCatalog
             BackupRun run = Read(id, path);
             if (run.Status == RunStatus.Completed)
             {
-                return WithRemotes(run);
+                return WithState(run);
             }
             partial ??= run;
         }
-        return partial is null ? null : WithRemotes(partial);
+        return partial is null ? null : WithState(partial);
     }
 
     /// <summary>The listing of one participant of a run, in path order.</summary>
@@ -180,7 +199,12 @@ public sealed class RunCatalog
         }
     }
 
-    private BackupRun WithRemotes(BackupRun run) => run with { Remotes = new RemoteResults(Store).Read(run.Id) };
+    // What became known of it after it was completed.
+    private BackupRun WithState(BackupRun run) => run with
+    {
+        Remotes = new RemoteResults(Store).Read(run.Id),
+        ValidatedAtUnix = new RunValidations(Store).Read(run.Id)?.ValidatedAtUnix ?? 0,
+    };
 
     /// <summary>Finished runs, newest first.</summary>
     private List<(RunId Id, string Path)> Directories()

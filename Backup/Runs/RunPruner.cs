@@ -105,6 +105,7 @@ internal sealed class RunPruner
         }
         MoveToTrash(going);
         new ArrivalTimes(_store).ForgetAllBut(verdicts.Where(v => v.IsKept).Select(v => v.Run.Id).ToHashSet());
+        new RunValidations(_store).ForgetGone();
         ChunkTally swept = collector.Sweep(trash.DirectoryOfNow(), AdvanceSweep);
         return new PruneOutcome(verdicts, swept, _leftovers.EmptyTrash(all, _cancellation), all);
     }

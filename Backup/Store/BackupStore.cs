@@ -44,6 +44,10 @@ public sealed class BackupStore
     /// <summary>Chunks of every run.</summary>
     public string ChunksDirectory => Path.Combine(Directory, "chunks");
 
+    /// <summary>When the store was made, Unix seconds: its <c>store.json</c> is written once. Disk.</summary>
+    internal long CreatedAtUnix() =>
+        new DateTimeOffset(File.GetLastWriteTimeUtc(Path.Combine(Directory, ConfigurationName))).ToUnixTimeSeconds();
+
     internal string LockPath => Path.Combine(Directory, "lock");
 
     /// <summary>Opens a store; makes it when the directory is missing or empty.</summary>

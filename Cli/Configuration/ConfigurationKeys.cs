@@ -56,6 +56,7 @@ public static class ConfigurationKeys
         new("", "listen", "", "where the daemon listens"),
         new("", "participants", "", "what is backed up, by name"),
         new("", "schedules", "[]", "when backups begin by themselves"),
+        new("", "overdue", "auto", "when the next good full run is late: \"auto\" by the schedules, a greatest age, or \"off\""),
         new("", "keep", "everything", "which runs stay after a successful full run"),
         new("", "vault", "none", "where other machines keep copies of their runs"),
         new("", "notify", "nobody", "who is told of runs that end and of backups that do not come, by name"),

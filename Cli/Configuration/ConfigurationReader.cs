@@ -51,6 +51,7 @@ public static class ConfigurationReader
                 "listen" => ListenSection.Read(ref tokens, configuration),
                 "participants" => configuration with { Participants = ReadParticipants(ref tokens) },
                 "schedules" => configuration with { Schedules = ReadSchedules(ref tokens, wanted) },
+                "overdue" => configuration with { Overdue = ReadOverdue(ref tokens) },
                 "keep" => configuration with { Keep = KeepSection.Read(ref tokens, ConfigurationKeys.Keep) },
                 "vault" => configuration with { Vault = VaultSection.Read(ref tokens, out vaultPlace) },
                 "notify" => configuration with { Notify = NotifySection.Read(ref tokens) },
@@ -73,6 +74,15 @@ public static class ConfigurationReader
         };
         // At the end of the file: the keys may come in any order.
         return VaultSection.WhatIsWrong(configuration) is string why ? throw tokens.Error(vaultPlace, why) : configuration;
+    }
+
+    private static TimeSpan? ReadOverdue(ref ConfigurationTokens tokens)
+    {
+        string text = tokens.Text();
+        return text == "auto" ? null
+            : text == "off" ? TimeSpan.Zero
+            : Durations.TryParse(text, out TimeSpan age) ? age
+            : throw tokens.Error("this must be \"auto\", \"off\" or a duration such as \"26h\" or \"8d\"");
     }
 
     private static ImmutableArray<ParticipantDefinition> ReadParticipants(ref ConfigurationTokens tokens)

@@ -73,6 +73,10 @@ internal static class ConfigurationTemplate
                 // { "cron": "@hourly", "participants": [{{Json(sure?.Name ?? "documents")}}] },
               ],
 
+              // When the next good full run is late, for monitoring: two hours after the schedules have asked for it. Or say how
+              // old the last one may be, such as "26h", or "off".
+              "overdue": "auto",
+
               // What stays after a successful run. The last good run always does, and so do pinned ones.
               "keep": { "last": 3, "daily": 7, "weekly": 4, "monthly": 6 },
 

@@ -47,6 +47,8 @@ public static class ConfigurationWriter
                 WriteSchedule(json, schedule);
             }
             json.WriteEndArray();
+            json.WriteString("overdue", configuration.Overdue is not TimeSpan age ? "auto"
+                : age > TimeSpan.Zero ? Durations.Format(age) : "off");
             WriteKeep(json, configuration.Keep);
             WriteVault(json, configuration.Vault);
             NotifySection.Write(json, configuration.Notify);

@@ -55,6 +55,10 @@ public sealed record DaemonConfiguration
     /// <summary>When backups begin by themselves.</summary>
     public ImmutableArray<BackupSchedule> Schedules { get; init; } = [];
 
+    /// <summary>How old the last good full run may be before backups are overdue; null for what the schedules say, zero for
+    /// as old as it likes.</summary>
+    public TimeSpan? Overdue { get; init; }
+
     /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
     public RetentionPolicy? Keep { get; init; }
 
@@ -89,6 +93,9 @@ public sealed record DaemonConfiguration
         .SelectMany(s => ScheduleSlots.Next(s.Cron, time.LocalTimeZone, time.GetLocalNow(), 1))
         .Select(s => (DateTimeOffset?)s)
         .Min();
+
+    /// <summary>By when the next good full run must have come.</summary>
+    internal OverdueRule OverdueRule => new(Overdue, Schedules);
 
     /// <summary>What the engine is told of it.</summary>
     /// <param name="version">The program's version.</param>

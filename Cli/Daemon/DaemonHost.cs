@@ -38,10 +38,14 @@ internal sealed class DaemonHost(
         supervisor.RunEnded += end => notifier.Tell(Notice.Of(end.Run));
         supervisor.RestoreEnded += journal.Tell;
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
+        using OverdueWatch overdue = new(supervisor.History, configuration.OverdueRule, context.Time);
+        overdue.Overdue += journal.Tell;
+        overdue.Overdue += late => TellOverdue(late, notifier);
         Vault? vault = OpenVault(configuration, journal);
         ControlServerOptions options = Options(configuration, secret) with
         {
             NextRunAtUnix = () => scheduler.NextRunAtUnix,
+            Overdue = overdue,
             Vault = vault,
         };
         await using ControlServer server = new(options, supervisor, log, context.Time);
@@ -50,12 +54,17 @@ internal sealed class DaemonHost(
         server.Start();
         Schedule(scheduler, configuration);
         Announce(configuration, server);
+        // Who is told of the start does not wait for this: a store may have years of runs.
+        supervisor.History.Start();
+        overdue.Start();
         string Status(DaemonConfiguration current) =>
             StatusNotices.Text(supervisor.Progress.Current.Pushed, current, context.Time);
         systemd.Ready(Status(configuration));
-        DaemonReload reload = new(
-            configuration, context, log, signals, systemd,
-            next => Apply(next, supervisor, scheduler, server, vault, notifier), Status);
+        DaemonParts parts = new()
+        {
+            Supervisor = supervisor, Scheduler = scheduler, Overdue = overdue, Server = server, Notifier = notifier, Vault = vault,
+        };
+        DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, parts), Status);
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -119,9 +128,7 @@ internal sealed class DaemonHost(
         : ServerCertificate.Load(configuration.Tls, context.Places.TlsCertificate, log, context.Time);
 
     // What can change while the daemon runs. DaemonReload names what cannot.
-    private void Apply(
-        DaemonConfiguration next, BackupSupervisor supervisor, Scheduler scheduler, ControlServer server, Vault? vault,
-        Notifier notifier)
+    private void Apply(DaemonConfiguration next, DaemonParts parts)
     {
         TlsIdentity? certificate;
         string[] revoked;
@@ -138,24 +145,34 @@ internal sealed class DaemonHost(
             throw new ConfigurationException(e.Message);
         }
         // Nothing can be refused from here on.
-        if (certificate is not null && server.CertificateFingerprint is not null)
+        if (certificate is not null && parts.Server.CertificateFingerprint is not null)
         {
-            server.UseCertificate(certificate);
+            parts.Server.UseCertificate(certificate);
         }
-        server.RevokeTokens(revoked);
+        parts.Server.RevokeTokens(revoked);
         if (access is not null)
         {
-            vault?.Reconfigure(access);
+            parts.Vault?.Reconfigure(access);
         }
-        notifier.Reconfigure(next.Notify);
-        supervisor.Reconfigure(next.Participants, Settings(next));
+        parts.Notifier.Reconfigure(next.Notify);
+        parts.Supervisor.Reconfigure(next.Participants, Settings(next));
+        parts.Overdue.Reconfigure(next.OverdueRule);
         if (_isScheduling)
         {
-            scheduler.Reconfigure(next.Schedules);
+            parts.Scheduler.Reconfigure(next.Schedules);
         }
         else
         {
-            Schedule(scheduler, next);
+            Schedule(parts.Scheduler, next);
+        }
+    }
+
+    // That they are late no more is told by the run that ended it.
+    private void TellOverdue(OverdueNotice late, Notifier notifier)
+    {
+        if (late.IsOverdue)
+        {
+            notifier.Tell(Notice.Overdue(Environment.MachineName, late.LastGoodAtUnix, context.Time.GetUtcNow().ToUnixTimeSeconds()));
         }
     }
 

@@ -59,6 +59,19 @@ internal sealed class EngineJournal(EventLog log)
         Tell($"{what} of {restore.SourceRun} ended as {Word(restore.Status)}", restore.Status, restore.ErrorSummary, id);
     }
 
+    /// <summary>Takes up that backups are overdue, or are so no more.</summary>
+    internal void Tell(OverdueNotice notice)
+    {
+        if (notice.IsOverdue)
+        {
+            log.Warning($"backups are overdue: {notice.Reason}");
+        }
+        else
+        {
+            log.Info($"backups are not overdue any more: {notice.Reason}");
+        }
+    }
+
     /// <summary>Takes up what became of a schedule's moment.</summary>
     internal void Tell(ScheduleOutcome outcome)
     {

@@ -124,6 +124,7 @@ internal static class ListVerb
             context.Output.WriteLine(
                 $"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Status),-9}  "
                 + $"{Units.Bytes(size),10}  {names}{(run.Pinned ? "  (pinned)" : "")}"
+                + (run.ValidatedAt > 0 ? $"  (validated {Units.Time(run.ValidatedAt)[..10]})" : "")
                 + (RemoteLines.IsNowhere(run) ? "  (here only)" : ""));
         }
     }

@@ -22,6 +22,8 @@ internal static class RunRecord
         output.WriteLine(
             $"ended      {Units.Time(run.FinishedAt)}, after {Units.Seconds(run.FinishedAt - run.StartedAt)}");
         output.WriteLine($"path       {run.Path}");
+        output.WriteLine(
+            $"validated  {(run.ValidatedAt > 0 ? Units.Time(run.ValidatedAt) : "never since it was made")}");
         if (found.Record is not null)
         {
             output.WriteLine($"made by    backupd {found.Record.BackupdVersion} on {Units.Printable(found.Record.Host)}");

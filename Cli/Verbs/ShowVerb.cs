@@ -70,6 +70,12 @@ internal static class ShowVerb
         {
             RunFigures.Write(found.Record, output);
         }
+        if (!isSafety && found.Run.Status is RunStatus.Completed or RunStatus.Partial)
+        {
+            output.WriteLine(found.Run.ValidatedAt > 0
+                ? $"  Validated again at {Units.Time(found.Run.ValidatedAt)}: every byte of it was right."
+                : "  Never validated since it was made.");
+        }
         if (found.Run.Pinned)
         {
             output.WriteLine("  Pinned: prune keeps it and delete refuses it.");

@@ -57,6 +57,18 @@ internal static class StatusVerb
         }
         await output.WriteLineAsync(
             info.NextRun > 0 ? $"next run at {Units.Time(info.NextRun)}" : "no run is scheduled");
+        if (info.Overdue)
+        {
+            string good = info.LastGoodAt > 0 ? $"the last good full run began at {Units.Time(info.LastGoodAt)}"
+                : "no full run has completed yet";
+            await output.WriteLineAsync($"backups are OVERDUE: {good}, the next was due by {Units.Time(info.OverdueAt)}");
+        }
+        if (info.LastGoodAt > 0)
+        {
+            await output.WriteLineAsync(info.LastValidatedAt > 0
+                ? $"last validated in full at {Units.Time(info.LastValidatedAt)}"
+                : "never validated since it was made: backupd validate latest");
+        }
         if (runs.Rows.Count > 0)
         {
             RunObject last = runs.Rows[0];

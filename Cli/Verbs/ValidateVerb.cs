@@ -14,7 +14,7 @@ namespace Backupd.Cli.Verbs;
 internal static class ValidateVerb
 {
     private const string Description = """
-        Read every byte of a run back from the disk and check it. Changes nothing.
+        Read every byte of a run back from the disk and check it. Changes nothing of it; list and show tell when that was.
 
         With --quick manifest, sums, artifacts and listings are read; of the chunks, only whether they are there with the
         listed size is checked, and only one of another size is read. A flipped bit in a content is found without --quick alone.

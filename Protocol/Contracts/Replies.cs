@@ -55,7 +55,26 @@ public sealed record GetServerInfoReply(
     [property: JsonPropertyName("protocol_version")] int ProtocolVersion,
     [property: JsonPropertyName("uptime_seconds")] long UptimeSeconds,
     [property: JsonPropertyName("maintenance")] bool Maintenance,
-    [property: JsonPropertyName("next_run")] long NextRun);
+    [property: JsonPropertyName("next_run")] long NextRun)
+{
+    /// <summary>When the last completed full run began, Unix seconds; 0 for never, and until that is known.</summary>
+    [JsonPropertyName("last_good_at")] public long LastGoodAt { get; init; }
+
+    /// <summary>When a run was last validated in full and found right, Unix seconds; 0 likewise.</summary>
+    [JsonPropertyName("last_validated_at")] public long LastValidatedAt { get; init; }
+
+    /// <summary>Whether the next good full run is late.</summary>
+    [JsonPropertyName("overdue")] public bool Overdue { get; init; }
+
+    /// <summary>When it becomes late, or became it, Unix seconds; 0 for never.</summary>
+    [JsonPropertyName("overdue_at")] public long OverdueAt { get; init; }
+
+    /// <summary>Bytes that the store takes, without its trash; -1 until they are measured.</summary>
+    [JsonPropertyName("store_bytes")] public long StoreBytes { get; init; } = -1;
+
+    /// <summary>Bytes that are free for the store; -1 while unknown.</summary>
+    [JsonPropertyName("free_bytes")] public long FreeBytes { get; init; } = -1;
+}
 
 /// <summary>Reply to SetMaintenance.</summary>
 /// <param name="Ok">Always true.</param>

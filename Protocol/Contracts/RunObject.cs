@@ -22,6 +22,12 @@ public sealed record RunObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Pinned { get; init; }
 
+    /// <summary>Extension: Unix seconds at which every byte of the run was last read back and found right; left out when that
+    /// never happened since it was made, or when damage was found later.</summary>
+    [JsonPropertyName("validated_at")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long ValidatedAt { get; init; }
+
     /// <summary>Extension: what became of it at backup servers, by their names; null, and left out, when it was never sent
     /// anywhere.</summary>
     [JsonPropertyName("remotes")]
@@ -58,6 +64,7 @@ public sealed record RunObject
         ErrorSummary = run.ErrorSummary,
         RequestedParticipants = run.RequestedParticipants,
         Participants = [],
+        ValidatedAt = run.ValidatedAtUnix,
         Remotes = run.Remotes.IsEmpty ? null : [.. run.Remotes.Select(RemoteObject.From)],
     };
 }

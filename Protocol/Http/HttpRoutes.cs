@@ -7,7 +7,8 @@ internal sealed class HttpRoutes
 {
     private readonly HttpRoute[] _table;
 
-    internal HttpRoutes()
+    /// <param name="figures">What is told to those who watch.</param>
+    internal HttpRoutes(DaemonFigures figures)
     {
         _table =
         [
@@ -15,6 +16,8 @@ internal sealed class HttpRoutes
             new("/call", HttpAccess.Anyone, HttpAction.Call, "POST"),
             new("/events", HttpAccess.Backups, HttpAction.Events, "GET, HEAD"),
             new("/healthz", HttpAccess.Anyone, static () => HttpAnswer.Text(200, "ok")),
+            new("/metrics", HttpAccess.Backups, () => new HttpAnswer(200, MetricsText.ContentType, MetricsPage.Make(figures))),
+            new("/health/backups", HttpAccess.Backups, () => BackupsHealth.Answer(figures)),
         ];
     }
 

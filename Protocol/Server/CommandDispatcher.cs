@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 using Backupd.Backup;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
+using Backupd.Backup.Schedules;
 using Backupd.Protocol.Contracts;
+using Backupd.Protocol.Http;
 
 namespace Backupd.Protocol.Server;
 
@@ -18,15 +20,14 @@ internal sealed class CommandDispatcher
     private readonly RemoteCommands _remotes;
     private readonly ProgressFeed _feed;
     private readonly EventLog _log;
-    private readonly string _version;
     private readonly TimeProvider _time;
-    private readonly Func<long> _nextRun;
+    private readonly DaemonFigures _figures;
     private readonly long _startedAt;
     private readonly CancellationToken _stopping;
 
     internal CommandDispatcher(
-        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, string version, Func<long> nextRun,
-        TimeProvider time, CancellationToken stopping)
+        BackupSupervisor supervisor, ProgressFeed feed, EventLog log, DaemonFigures figures, TimeProvider time,
+        CancellationToken stopping)
     {
         _supervisor = supervisor;
         _restores = new RestoreCommands(supervisor, log);
@@ -34,8 +35,7 @@ internal sealed class CommandDispatcher
         _remotes = new RemoteCommands(supervisor, log, stopping);
         _feed = feed;
         _log = log;
-        _version = version;
-        _nextRun = nextRun;
+        _figures = figures;
         _time = time;
         _startedAt = time.GetTimestamp();
         _stopping = stopping;
@@ -274,13 +274,24 @@ internal sealed class CommandDispatcher
             request, new GetBackupParticipantsReply(rows), WireJson.Default.GetBackupParticipantsReply);
     }
 
-    private byte[] ServerInfo(Request request) => ReplyWriter.Reply(
-        request,
-        new GetServerInfoReply(
-            _version,
+    private byte[] ServerInfo(Request request)
+    {
+        HistoryState history = _figures.History;
+        OverdueState lateness = _figures.Lateness;
+        GetServerInfoReply reply = new(
+            _figures.Version,
             ProtocolLimits.ProtocolVersion,
             (long)_time.GetElapsedTime(_startedAt).TotalSeconds,
             _supervisor.Maintenance.IsOn,
-            _nextRun()),
-        WireJson.Default.GetServerInfoReply);
+            _figures.NextRunAtUnix())
+        {
+            LastGoodAt = history.LastGood?.StartedAtUnix ?? 0,
+            LastValidatedAt = history.ValidatedAtUnix,
+            Overdue = lateness.IsOverdue,
+            OverdueAt = lateness.AtUnix,
+            StoreBytes = history.StoreBytes,
+            FreeBytes = history.FreeBytes,
+        };
+        return ReplyWriter.Reply(request, reply, WireJson.Default.GetServerInfoReply);
+    }
 }

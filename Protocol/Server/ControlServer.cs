@@ -39,10 +39,19 @@ public sealed class ControlServer : IAsyncDisposable
         _sessions = new OpenSessions(options.MaxConnections, options.MaxUnauthenticated, log, time, options.Times.Sweep);
         _loop = new SocketLoop(e => _completion.TrySetException(e));
         ProgressFeed feed = new(supervisor.Progress);
+        Figures = new DaemonFigures
+        {
+            Supervisor = supervisor,
+            Overdue = options.Overdue,
+            NextRunAtUnix = options.NextRunAtUnix,
+            Sessions = _sessions,
+            Version = options.Version,
+            Time = time,
+            StartedAtUnix = time.GetUtcNow().ToUnixTimeSeconds(),
+        };
         _context = new SessionContext
         {
-            Dispatcher = new CommandDispatcher(
-                supervisor, feed, log, options.Version, options.NextRunAtUnix, time, _stopping.Token),
+            Dispatcher = new CommandDispatcher(supervisor, feed, log, Figures, time, _stopping.Token),
             Feed = feed,
             Loop = _loop,
             Broadcast = new ProgressBroadcast(feed, time),
@@ -51,7 +60,7 @@ public sealed class ControlServer : IAsyncDisposable
             Stopping = _stopping.Token,
             Tokens = new TokenRules(options.TokenSecret, options.RevokedTokens, time),
             Hosts = new HostRules(options.Hosts),
-            Routes = new HttpRoutes(),
+            Routes = new HttpRoutes(Figures),
             Envelope = options.Envelope,
             Time = time,
             Times = options.Times,
@@ -64,6 +73,9 @@ public sealed class ControlServer : IAsyncDisposable
 
     /// <summary>SHA-256 of the certificate's DER bytes in lower hex, which clients pin; null without TLS.</summary>
     public string? CertificateFingerprint => _tls?.Fingerprint;
+
+    /// <summary>What people watch.</summary>
+    internal DaemonFigures Figures { get; }
 
     /// <summary>How many sessions are open.</summary>
     internal int SessionCount => _sessions.Count;

@@ -1,5 +1,6 @@
 using System.Net;
 using Backupd.Backup.Remote;
+using Backupd.Backup.Schedules;
 
 namespace Backupd.Protocol.Server;
 
@@ -39,6 +40,9 @@ public sealed record ControlServerOptions
     /// <summary>Unix seconds of the next scheduled run, 0 for none; asked by each GetServerInfo, from any thread, and
     /// must not block.</summary>
     public Func<long> NextRunAtUnix { get; init; } = static () => 0;
+
+    /// <summary>Says whether backups are overdue; null for never.</summary>
+    public OverdueWatch? Overdue { get; init; }
 
     /// <summary>Connections in all, 1 to 20,000.</summary>
     public int MaxConnections { get; init; } = ProtocolLimits.MaxConnections;

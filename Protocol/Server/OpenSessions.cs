@@ -48,6 +48,18 @@ internal sealed class OpenSessions : IDisposable
         }
     }
 
+    /// <summary>How many have not shown who they are.</summary>
+    internal int StrangerCount
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _strangers.Count;
+            }
+        }
+    }
+
     /// <summary>How many have neither shown who they are nor sent anything.</summary>
     internal int SilentCount
     {

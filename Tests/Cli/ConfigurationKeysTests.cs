@@ -15,6 +15,7 @@ public sealed class ConfigurationKeysTests
         ["listen"] = "{}",
         ["participants"] = "{}",
         ["schedules"] = "[]",
+        ["overdue"] = "\"26h\"",
         ["keep"] = "{ \"last\": 1 }",
         ["vault"] = "{ \"path\": \"/v\", \"logins\": { \"n\": { \"passwordFile\": \"/p\" } } }",
         ["notify"] = "{ \"n\": { \"command\": [\"true\"] } }",

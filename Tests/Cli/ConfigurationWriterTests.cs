@@ -115,6 +115,7 @@ public sealed class ConfigurationWriterTests
             TokenSecretFile = Path(random),
             RevokedTokensFile = Path(random),
             Participants = participants,
+            Overdue = random.Next(3) switch { 0 => null, 1 => TimeSpan.Zero, _ => TimeSpan.FromSeconds(random.Next(1, 86400 * 366)) },
             Schedules = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Schedule(random, participants))],
             Keep = Keep(random),
             Vault = tls.Mode == TlsMode.Off || tcp is null ? null : new VaultSettings(store + "-vault", Keep(random),

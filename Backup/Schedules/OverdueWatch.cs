@@ -1,0 +1,88 @@
+using Backupd.Backup.Runs;
+
+namespace Backupd.Backup.Schedules;
+
+/// <summary>Backups have become overdue, or have ended to be it.</summary>
+/// <param name="IsOverdue">Which of both.</param>
+/// <param name="AtUnix">When the next good full run became late, Unix seconds; of an end, when the one after it will.</param>
+/// <param name="LastGoodAtUnix">When the last good full run began, Unix seconds; 0 for never.</param>
+/// <param name="Reason">Why, as a sentence without a capital and a full stop.</param>
+public sealed record OverdueNotice(bool IsOverdue, long AtUnix, long LastGoodAtUnix, string Reason);
+
+/// <summary>
+/// Says whether the next good full run is late, whenever somebody asks, and tells those who want to know when that begins and
+/// when it ends. Touches no disk. Safe from any thread.
+/// </summary>
+public sealed class OverdueWatch : IDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
+
+    // By then a store was looked through, unless its disk has to start turning.
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
+
+    // Constant after construction.
+    private readonly RunHistory _history;
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
+
+    // Swapped as a whole.
+    private volatile OverdueRule _rule;
+
+    private volatile bool _isEnded;
+
+    // Of the timer alone, which is set again when a look has ended.
+    private bool _isTold;
+
+    /// <summary>Makes a watch that tells nobody by itself yet.</summary>
+    /// <param name="history">What is known of the backups.</param>
+    /// <param name="rule">When they are late.</param>
+    /// <param name="time">The clock, and the time zone of the schedules.</param>
+    public OverdueWatch(RunHistory history, OverdueRule rule, TimeProvider time)
+    {
+        _history = history;
+        _rule = rule;
+        _time = time;
+        _timer = time.CreateTimer(_ => Look(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Told once when backups become overdue and once when they are no more, within a minute; on a thread of the pool.
+    /// An observer must neither throw nor block. Who starts a daemon anew is told again.</summary>
+    public event Action<OverdueNotice>? Overdue;
+
+    /// <summary>How it stands now.</summary>
+    public OverdueState Current => _rule.Judge(_history.Current, _time.GetUtcNow(), _time.LocalTimeZone);
+
+    /// <summary>Takes over another rule.</summary>
+    public void Reconfigure(OverdueRule rule) => _rule = rule;
+
+    /// <summary>Begins to tell.</summary>
+    public void Start() => Rest(FirstPause);
+
+    /// <summary>Ends it. A look that is on may still tell.</summary>
+    public void Dispose()
+    {
+        _isEnded = true;
+        _timer.Dispose();
+    }
+
+    private void Rest(TimeSpan pause)
+    {
+        if (!_isEnded)
+        {
+            // Of a timer that was disposed in between this is no use and no harm.
+            _timer.Change(pause, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Look()
+    {
+        OverdueState state = Current;
+        if (state.IsKnown && state.IsOverdue != _isTold)
+        {
+            _isTold = state.IsOverdue;
+            long lastGood = _history.Current.LastGood?.StartedAtUnix ?? 0;
+            Overdue?.Invoke(new OverdueNotice(state.IsOverdue, state.AtUnix, lastGood, state.Reason));
+        }
+        Rest(Pause);
+    }
+}
