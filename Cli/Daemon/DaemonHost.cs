@@ -62,7 +62,8 @@ internal sealed class DaemonHost(
         systemd.Ready(Status(configuration));
         DaemonParts parts = new()
         {
-            Supervisor = supervisor, Scheduler = scheduler, Overdue = overdue, Server = server, Notifier = notifier, Vault = vault,
+            Supervisor = supervisor, Scheduler = scheduler, Overdue = overdue,
+            Server = server, Notifier = notifier, Vault = vault,
         };
         DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, parts), Status);
         await ServeAsync(supervisor, server, configuration, reload);
@@ -172,7 +173,8 @@ internal sealed class DaemonHost(
     {
         if (late.IsOverdue)
         {
-            notifier.Tell(Notice.Overdue(Environment.MachineName, late.LastGoodAtUnix, context.Time.GetUtcNow().ToUnixTimeSeconds()));
+            long now = context.Time.GetUtcNow().ToUnixTimeSeconds();
+            notifier.Tell(Notice.Overdue(Environment.MachineName, late.LastGoodAtUnix, now));
         }
     }
 
