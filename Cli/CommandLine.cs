@@ -18,12 +18,9 @@ public static class CommandLine
         First minute, without a configuration:
           backupd once ~/Documents ~/app/app.db --to demo
           backupd restore demo/latest --to back
-
-        With a daemon:
-          backupd init
-          backupd serve
-          backupd run
-          backupd status
+        Five minutes, with a daemon:
+          sudo backupd init && sudo backupd service install
+          sudo backupd run
 
         Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 damaged data, 5 safe here but not published, 10 not found,
         11 busy, 12 denied, 13 no daemon, 78 configuration refused, 124 timeout, 130 cancelled.

@@ -219,7 +219,7 @@ public sealed class NotifierTests : IDisposable
         notifier.Tell(Notice.Overdue("web1", Start.ToUnixTimeSeconds(), Start.AddHours(27).ToUnixTimeSeconds()));
         string overdue = await receiver.ReceivesAsync(2);
         Assert.EndsWith(
-            "{\"event\":\"overdue\",\"host\":\"web1\",\"text\":\"backupd on web1: a backup is overdue; the last good full run began 1d 3h ago\","
+            "{\"event\":\"overdue\",\"host\":\"web1\",\"text\":\"backupd on web1: a backup is overdue; the last good full run began 27h 00m ago\","
             + $"\"last_good_at\":{Start.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)}}}",
             overdue);
         Assert.HasCount(2, receiver.Received);

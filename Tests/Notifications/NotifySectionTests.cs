@@ -49,7 +49,7 @@ public sealed class NotifySectionTests
     [DataRow("\"a\":{\"webhok\":\"https://h\"}", 30, "did you mean \"webhook\"")]
     public void What_cannot_be_is_refused_where_it_stands(string targets, int column, string what)
     {
-        ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(() => Read($"\"notify\": {{{targets}}}"));
+        ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(() => Read($"\"notify\":{{{targets}}}"));
         Assert.Contains(what, e.Message);
         Assert.StartsWith($"f:1:{column}: ", e.Message);
     }
