@@ -13,7 +13,8 @@ usage() {
 usage: ./build.sh [VERB]
   (none)   build the native binary, out/backupd
   demo     build it and run the main job on real data of this machine: back up, change nothing, restore, compare
-  test     build with warnings as errors, run all tests, test the native binary; ends with the counts
+  test     build with warnings as errors, run all tests but those of the web page, test the native binary; ends with the counts
+  test browser   the same with the tests of the web page in Chromium, which CI=true runs too
   static   build out/static/backupd with OpenSSL inside
   arm64    build out/arm64/backupd on x86-64
   deb      build a Debian package of out/backupd; "deb arm64" of out/arm64/backupd
@@ -54,6 +55,10 @@ install_missing() {
         exit 1
     fi
 }
+
+# Whether the web page is tried in a browser: where that was asked for, and in continuous integration.
+browser=${2:-}
+with_browser() { [ "$browser" = browser ] || [ "${CI:-}" = true ]; }
 
 # What it takes to build for arm64 on x86-64; on arm64 itself there is nothing to cross.
 need_arm64() {
@@ -102,6 +107,10 @@ check_tools() {
             need groff-base command -v groff
             need bsdextrautils command -v col
             need man-db command -v man
+            if with_browser; then
+                need chromium command -v chromium
+                need chromium-driver command -v chromedriver
+            fi
             ;;
         demo)
             need sqlite3 command -v sqlite3
@@ -184,8 +193,13 @@ run_tests() {
     # Only built, so that it keeps up with the code: its figures mean something on an idle machine alone.
     dotnet build bench/micro -c Release --nologo -v quiet </dev/null
     rm -rf TestResults
+    # Left out and not skipped: a skip is a failure here.
+    local filter=(--filter 'TestCategory!=Browser')
+    if with_browser; then
+        filter=()
+    fi
     BACKUPD_BINARY=$PWD/out/backupd dotnet test --project Tests -c Release --no-build --results-directory TestResults \
-        --report-trx --report-trx-filename tests.trx </dev/null || say "tests failed"
+        "${filter[@]}" --report-trx --report-trx-filename tests.trx </dev/null || say "tests failed"
     local trx=TestResults/tests.trx total
     if [ ! -e "$trx" ]; then
         say "the tests left no report"

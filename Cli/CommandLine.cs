@@ -21,6 +21,7 @@ public static class CommandLine
         Five minutes, with a daemon:
           sudo backupd init && sudo backupd service install
           sudo backupd run
+          sudo backupd web
 
         Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 damaged data, 5 safe here but not published, 10 not found,
         11 busy, 12 denied, 13 no daemon, 78 configuration refused, 124 timeout, 130 cancelled.
@@ -116,6 +117,7 @@ public static class CommandLine
         CallVerb.Create(context),
         ListenVerb.Create(context),
         TokenVerb.Create(context),
+        WebVerb.Create(context),
         InitVerb.Create(context),
         NotifyVerb.Create(context),
         ScheduleVerb.Create(context),

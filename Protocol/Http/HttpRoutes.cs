@@ -12,6 +12,7 @@ internal sealed class HttpRoutes
     {
         _table =
         [
+            new("/", HttpAccess.Anyone, static () => WebPage.Answer),
             new("/ws", HttpAccess.Anyone, HttpAction.WebSocket, "GET"),
             new("/call", HttpAccess.Anyone, HttpAction.Call, "POST"),
             new("/events", HttpAccess.Backups, HttpAction.Events, "GET, HEAD"),

@@ -15,7 +15,7 @@ public sealed class CommandLineTests
     private static readonly string[] Verbs =
     [
         "once", "restore", "validate", "repair", "prune", "pin", "unpin", "delete", "list", "show", "find", "diff", "export", "serve",
-        "run", "watch", "status", "log", "health", "maintenance", "endpoint", "cancel", "call", "listen", "token", "init", "schedule", "config",
+        "run", "watch", "status", "log", "health", "maintenance", "endpoint", "cancel", "call", "listen", "token", "web", "init", "schedule", "config",
         "service", "completion", "version",
     ];
 

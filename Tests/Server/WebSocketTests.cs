@@ -50,7 +50,7 @@ public sealed class WebSocketTests
 
     [TestMethod]
     [DataRow("GET /ws HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421)]
-    [DataRow("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 404)]
+    [DataRow("GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n", 404)]
     [DataRow("GET /ws/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 404)]
     [DataRow("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 404)]
     [DataRow("POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 405)]
