@@ -1,2 +1,2 @@
 // Tests use sockets, threads and child processes of their own; classes run side by side, the methods of one class in turn.
-[assembly: Parallelize(Workers = 2, Scope = ExecutionScope.ClassLevel)]
+[assembly: Parallelize(Workers = 3, Scope = ExecutionScope.ClassLevel)]
