@@ -6,6 +6,7 @@ namespace Backupd.Cli.Configuration;
 public static class Sizes
 {
     private const string Units = "KMGTP";
+    private const int MaxDigits = 12;
 
     /// <summary>Reads one: digits, up to twelve with a fraction of up to three, and a unit. A fraction of a byte is left
     /// out; 8 EiB and more are refused.</summary>
@@ -21,7 +22,7 @@ public static class Sizes
         int point = number.IndexOf('.');
         ReadOnlySpan<char> fraction = point < 0 ? "0" : number[(point + 1)..];
         ReadOnlySpan<char> whole = point < 0 ? number : number[..point];
-        if (number.Length > 12 || fraction.Length > 3 || !TryCount(whole, out long count) || !TryCount(fraction, out long part))
+        if (number.Length > MaxDigits || fraction.Length > 3 || !TryCount(whole, out long count) || !TryCount(fraction, out long part))
         {
             return false;
         }
@@ -39,7 +40,8 @@ public static class Sizes
     private static bool TryCount(ReadOnlySpan<char> digits, out long count) =>
         long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out count);
 
-    /// <summary>Writes one in the largest unit of which it is a whole number; null when it is one of bytes alone.</summary>
+    /// <summary>Writes one in the largest unit of which it is a whole number; null when it is one of bytes alone, or has more
+    /// digits than are read.</summary>
     public static string? TryFormat(long bytes)
     {
         for (int unit = Units.Length; unit > 0; unit--)
@@ -47,7 +49,8 @@ public static class Sizes
             long size = 1L << (10 * unit);
             if (bytes >= size && bytes % size == 0)
             {
-                return string.Create(CultureInfo.InvariantCulture, $"{bytes / size}{Units[unit - 1]}");
+                string digits = (bytes / size).ToString(CultureInfo.InvariantCulture);
+                return digits.Length <= MaxDigits ? digits + Units[unit - 1] : null;
             }
         }
         return null;

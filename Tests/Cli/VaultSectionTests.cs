@@ -104,6 +104,13 @@ public sealed class VaultSectionTests
     }
 
     [TestMethod]
+    public void A_size_of_more_digits_than_are_read_is_a_number_of_bytes()
+    {
+        Assert.AreEqual("999999999999K", Sizes.TryFormat(999_999_999_999 * 1024));
+        Assert.IsNull(Sizes.TryFormat(2_332_453_711_356_493 * 1024));
+    }
+
+    [TestMethod]
     public async Task A_check_reads_the_passwords_and_says_how_many_may_send()
     {
         using TempDirectory directory = new();
