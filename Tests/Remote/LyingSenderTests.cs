@@ -79,7 +79,7 @@ public sealed class LyingSenderTests
 
     [TestMethod]
     [DataRow("../x.snapshot")]
-    [DataRow("/etc/passwd")]
+    [DataRow("/tmp/backupd-test-lie.snapshot")]
     [DataRow("..")]
     [DataRow("")]
     [DataRow("manifest.json")]
@@ -97,6 +97,7 @@ public sealed class LyingSenderTests
         client.Dispose();
         await AssertWholeAsync(vault, 0);
         Assert.IsFalse(File.Exists(Path.Combine(vault.StorePath, ".running/x.snapshot")));
+        Assert.IsFalse(File.Exists("/tmp/backupd-test-lie.snapshot"));
     }
 
     [TestMethod]
