@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Cli.Configuration;
@@ -57,12 +58,13 @@ internal static class ConfigVerb
 
     private static Verb Check(CliContext context)
     {
-        Argument<string?> file = new("FILE") { Description = "Without it the default file", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> file = File();
         Verb command = new("check", CheckDescription) { file };
+        CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(parsed =>
         {
             DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(
-                parsed.GetValue(file) ?? context.Places.Config, context.Places);
+                Chosen(parsed, file, options) ?? context.Places.Config, context.Places);
             foreach (ParticipantDefinition participant in configuration.Participants)
             {
                 if (Missing(participant) is string path)
@@ -83,6 +85,18 @@ internal static class ConfigVerb
         return command;
     }
 
+    private static Argument<string?> File() =>
+        new("FILE") { Description = "The same as --config; without either the default file", Arity = ArgumentArity.ZeroOrOne };
+
+    private static string? Chosen(ParseResult parsed, Argument<string?> file, CommonOptions options)
+    {
+        string? named = parsed.GetValue(file);
+        string? option = options.Config(parsed);
+        return named is null || option is null
+            ? named ?? option
+            : throw new BackupException(BackupFault.InputInvalid, "name the file once: FILE and --config are the same");
+    }
+
     private static string NextRun(DaemonConfiguration configuration, TimeProvider time)
     {
         if (configuration.Schedules.IsEmpty)
@@ -98,24 +112,24 @@ internal static class ConfigVerb
     private static string? Missing(ParticipantDefinition participant) => participant switch
     {
         DirectoryParticipant d => Directory.Exists(d.Root) ? null : d.Root,
-        FileParticipant f => File.Exists(f.Path) ? null : f.Path,
-        SqliteParticipant s => File.Exists(s.Path) ? null : s.Path,
+        FileParticipant f => System.IO.File.Exists(f.Path) ? null : f.Path,
+        SqliteParticipant s => System.IO.File.Exists(s.Path) ? null : s.Path,
         CommandParticipant c => MissingProgram(c.Argv) ?? MissingProgram(c.RestoreArgv),
         _ => null,
     };
 
     private static string? MissingProgram(ImmutableArray<string> argv) =>
-        argv is [string program, ..] && program.Contains('/') && !File.Exists(program) ? program : null;
+        argv is [string program, ..] && program.Contains('/') && !System.IO.File.Exists(program) ? program : null;
 
     private static Verb Show(CliContext context)
     {
         Verb command = new("show", ShowDescription);
-        Argument<string?> file = new("FILE") { Description = "Without it the default file", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> file = File();
         command.Add(file);
-        CommonOptions options = new CommonOptions(command).WithJson();
+        CommonOptions options = new CommonOptions(command).WithJson().WithConfig();
         command.SetAction(parsed =>
         {
-            DaemonConfiguration configuration = DaemonConfiguration.Load(parsed.GetValue(file), context.Places);
+            DaemonConfiguration configuration = DaemonConfiguration.Load(Chosen(parsed, file, options), context.Places);
             context.Output.WriteLine(ConfigurationWriter.Write(configuration, indented: !options.Json(parsed)));
         });
         return command;

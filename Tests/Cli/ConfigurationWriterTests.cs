@@ -72,6 +72,9 @@ public sealed class ConfigurationWriterTests
         Assert.IsTrue(json.GetProperty("participants").GetProperty("etc").GetProperty("oneFileSystem").GetBoolean());
         directory.Write("again.json", await InProcess.Ok("config", "show", directory["c.json"]));
         Assert.AreEqual("ok: 1 participant, no schedules\n", await InProcess.Ok("config", "check", directory["again.json"]));
+        Assert.AreEqual("ok: 1 participant, no schedules\n", await InProcess.Ok("config", "check", "--config", directory["again.json"]));
+        Assert.AreEqual(shown, await InProcess.Ok("config", "show", "--config", directory["c.json"], "--json"));
+        Assert.AreEqual(2, (await InProcess.Run("config", "show", directory["c.json"], "--config", directory["c.json"])).Code);
     }
 
     private static void Collect(JsonElement element, string path, HashSet<string> names)
