@@ -22,7 +22,8 @@ public static class Sizes
         int point = number.IndexOf('.');
         ReadOnlySpan<char> fraction = point < 0 ? "0" : number[(point + 1)..];
         ReadOnlySpan<char> whole = point < 0 ? number : number[..point];
-        if (number.Length > MaxDigits || fraction.Length > 3 || !TryCount(whole, out long count) || !TryCount(fraction, out long part))
+        if (number.Length > MaxDigits || fraction.Length > 3
+            || !TryCount(whole, out long count) || !TryCount(fraction, out long part))
         {
             return false;
         }

@@ -31,7 +31,7 @@ internal sealed class DaemonHost(
         using BackupSupervisor supervisor = new(
             store, configuration.Participants, Settings(configuration), context.Time);
         EngineJournal journal = new(log);
-        NotifySecrets.Check(configuration.Notify);
+        WarnOfSecrets(configuration);
         await using Notifier notifier = new(new NotifySender($"backupd {context.Version}", context.Time), log, context.Time);
         notifier.Reconfigure(configuration.Notify);
         supervisor.RunEnded += journal.Tell;
@@ -165,6 +165,19 @@ internal sealed class DaemonHost(
         else
         {
             Schedule(parts.Scheduler, next);
+        }
+    }
+
+    // Better a daemon that cannot tell everybody than none. The secrets are read whenever somebody is told.
+    private void WarnOfSecrets(DaemonConfiguration configuration)
+    {
+        try
+        {
+            NotifySecrets.Check(configuration.Notify);
+        }
+        catch (ConfigurationException e)
+        {
+            log.Warning($"not everybody in \"notify\" can be told: {e.Message}");
         }
     }
 

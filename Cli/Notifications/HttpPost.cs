@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
@@ -39,7 +40,7 @@ internal static class HttpPost
             await using Stream stream = await OpenAsync(socket, post.Address, cancellation);
             await stream.WriteAsync(Request(post, agent), cancellation);
             await stream.FlushAsync(cancellation);
-            Judge(await StatusLineAsync(stream, cancellation));
+            Judge(await StatusAsync(stream, cancellation));
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
@@ -96,34 +97,57 @@ internal static class HttpPost
         return address.IsDefaultPort ? host : $"{host}:{address.Port}";
     }
 
-    private static async Task<string> StatusLineAsync(Stream stream, CancellationToken cancellation)
+    // Of the answer itself: what says that it is on its way (1xx) may come before it, and has no body.
+    private static async Task<int> StatusAsync(Stream stream, CancellationToken cancellation)
     {
         byte[] received = new byte[MaxHeadBytes];
+        int start = 0;
         int count = 0;
         while (count < received.Length)
         {
             int more = await stream.ReadAsync(received.AsMemory(count), cancellation);
             count += more;
-            int end = received.AsSpan(0, count).IndexOf((byte)'\n');
-            if (end >= 0)
+            while (TryStatus(received.AsSpan(start, count - start), out int status))
             {
-                return Encoding.ASCII.GetString(received, 0, end).TrimEnd('\r');
+                int end = received.AsSpan(start, count - start).IndexOf("\r\n\r\n"u8);
+                if (status >= 200 || end < 0)
+                {
+                    break;
+                }
+                start += end + 4;
+            }
+            if (TryStatus(received.AsSpan(start, count - start), out int last) && last >= 200)
+            {
+                return last;
             }
             if (more == 0)
             {
                 break;
             }
         }
-        throw new PostException("it sent no answer of HTTP", isFinal: false);
+        throw NoAnswer();
     }
 
-    private static void Judge(string line)
+    // False until a whole line is there.
+    private static bool TryStatus(ReadOnlySpan<byte> received, out int status)
     {
-        if (!line.StartsWith("HTTP/1.", StringComparison.Ordinal)
-            || line.Length < 12 || !int.TryParse(line.AsSpan(9, 3), out int status))
+        status = 0;
+        int end = received.IndexOf((byte)'\n');
+        if (end < 0)
         {
-            throw new PostException("it sent no answer of HTTP", isFinal: false);
+            return false;
         }
+        ReadOnlySpan<byte> line = received[..end];
+        return line.Length >= 12 && line.StartsWith("HTTP/1."u8)
+            && Utf8Parser.TryParse(line.Slice(9, 3), out status, out int digits) && digits == 3
+            ? true
+            : throw NoAnswer();
+    }
+
+    private static PostException NoAnswer() => new("it sent no answer of HTTP", isFinal: false);
+
+    private static void Judge(int status)
+    {
         if (status is >= 200 and < 300)
         {
             return;

@@ -45,10 +45,12 @@ internal sealed class Notifier : IAsyncDisposable
         _time = time;
     }
 
-    /// <summary>Takes over other targets. What waits for those of before is still told.</summary>
+    /// <summary>Takes over other targets. What waits for one that is still there, by its name, is told where it is now; what
+    /// waits for one that has gone is dropped.</summary>
     internal void Reconfigure(ImmutableArray<NotifyTarget> targets)
     {
         ImmutableArray<TargetQueue> before;
+        ImmutableArray<TargetQueue> now;
         lock (_lock)
         {
             if (_isStopping)
@@ -56,13 +58,18 @@ internal sealed class Notifier : IAsyncDisposable
                 return;
             }
             before = _queues;
-            _queues = [.. targets.Select(t => new TargetQueue(t, Dropped))];
+            now = [.. targets.Select(t => Array.Find([.. before], q => q.Target.Name == t.Name) ?? new TargetQueue(t, Dropped))];
+            foreach ((TargetQueue queue, NotifyTarget target) in now.Zip(targets))
+            {
+                queue.Target = target;
+            }
+            _queues = now;
             _loops.RemoveAll(l => l.IsCompleted);
-            _loops.AddRange(_queues.Select(TellAllAsync));
+            _loops.AddRange(now.Except(before).Select(TellAllAsync));
         }
-        foreach (TargetQueue queue in before)
+        foreach (TargetQueue queue in before.Except(now))
         {
-            queue.Notices.Writer.TryComplete();
+            queue.Leave();
         }
     }
 
@@ -109,33 +116,45 @@ internal sealed class Notifier : IAsyncDisposable
     {
         // The caller holds the lock.
         await Task.Yield();
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, queue.HasLeft);
+        bool isBusy = false;
         try
         {
-            await foreach (Notice notice in queue.Notices.Reader.ReadAllAsync(_stop.Token))
+            await foreach (Notice notice in queue.Notices.Reader.ReadAllAsync(end.Token))
             {
-                await TellAsync(queue.Target, notice);
+                isBusy = true;
+                await TellAsync(queue, notice, end.Token);
+                isBusy = false;
             }
         }
         catch (OperationCanceledException)
         {
-            // The one that was on its way, and those behind it.
-            int lost = queue.Notices.Reader.Count + 1;
-            _log.Warning($"{queue.Target.Name} was not told of {Units.Count(lost, "event")}: backupd stops");
+            int lost = queue.Notices.Reader.Count + (isBusy ? 1 : 0);
+            if (lost > 0)
+            {
+                string why = _stop.IsCancellationRequested ? "backupd stops" : "it is in the configuration no more";
+                _log.Warning($"{queue.Target.Name} was not told of {Units.Count(lost, "event")}: {why}");
+            }
         }
         catch (Exception e)
         {
             // A bug of ours must not end the daemon, nor what others are told.
-            _log.Error($"{queue.Target.Name} is told nothing until the configuration is read again: {e}");
+            _log.Error($"{queue.Target.Name} is told nothing until the daemon is started again: {e}");
+        }
+        finally
+        {
+            queue.Dispose();
         }
     }
 
-    private async Task TellAsync(NotifyTarget target, Notice notice)
+    private async Task TellAsync(TargetQueue queue, Notice notice, CancellationToken end)
     {
         for (int attempt = 0; ; attempt++)
         {
+            NotifyTarget target = queue.Target;
             try
             {
-                await _sender.SendAsync(target, notice, _stop.Token);
+                await _sender.SendAsync(target, notice, end);
                 return;
             }
             catch (PostException e)
@@ -146,12 +165,12 @@ internal sealed class Notifier : IAsyncDisposable
                     return;
                 }
             }
-            using CancellationTokenSource wake = CancellationTokenSource.CreateLinkedTokenSource(_hurry.Token);
+            using CancellationTokenSource wake = CancellationTokenSource.CreateLinkedTokenSource(_hurry.Token, end);
             try
             {
                 await Task.Delay(Pauses[attempt], _time, wake.Token);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (!end.IsCancellationRequested)
             {
                 // The daemon stops: one more attempt, now.
             }
@@ -161,12 +180,43 @@ internal sealed class Notifier : IAsyncDisposable
     private void Dropped(NotifyTarget target, Notice notice) => _log.Warning(
         $"{target.Name} was not told that \"{notice.Text}\": it takes nothing, and more has happened since", notice.RunId);
 
-    private sealed class TargetQueue(NotifyTarget target, Action<NotifyTarget, Notice> dropped)
+    // Disposed of by its loop.
+    private sealed class TargetQueue : IDisposable
     {
-        internal NotifyTarget Target { get; } = target;
+        private readonly CancellationTokenSource _left = new();
+        private volatile NotifyTarget _target;
 
-        internal Channel<Notice> Notices { get; } = Channel.CreateBounded<Notice>(
-            new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true },
-            notice => dropped(target, notice));
+        internal TargetQueue(NotifyTarget target, Action<NotifyTarget, Notice> dropped)
+        {
+            _target = target;
+            Notices = Channel.CreateBounded<Notice>(
+                new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true },
+                notice => dropped(Target, notice));
+        }
+
+        internal NotifyTarget Target
+        {
+            get => _target;
+            set => _target = value;
+        }
+
+        internal Channel<Notice> Notices { get; }
+
+        internal CancellationToken HasLeft => _left.Token;
+
+        internal void Leave()
+        {
+            Notices.Writer.TryComplete();
+            try
+            {
+                _left.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // Its loop has ended already.
+            }
+        }
+
+        public void Dispose() => _left.Dispose();
     }
 }

@@ -12,7 +12,8 @@ internal static class NotifyVerb
         Tell those that the configuration names under "notify" that this is a test, and say whether they took it.
 
         This program sends by itself: no daemon is needed, and what it may not read it cannot send. Every target is told
-        once, whatever it is told of otherwise. The exit code is 1 when one did not take it.
+        once, whatever it is told of otherwise. The exit code is 1 when one did not take it. Where the unit of the daemon
+        would not let it tell them, that is said.
 
         Examples:
           sudo backupd notify test
@@ -32,6 +33,7 @@ internal static class NotifyVerb
             Arity = ArgumentArity.ZeroOrMore,
         };
         Verb command = new("test", Description) { names };
+        Option<string> root = ServiceVerb.Root(command);
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -43,6 +45,7 @@ internal static class NotifyVerb
             {
                 isWell &= await TryAsync(sender, target, notice, context, cancellation);
             }
+            WarnOfUnit(configuration, new Systemd(parsed.GetValue(root)!), context);
             return (int)(isWell ? ExitCode.Ok : ExitCode.Failed);
         });
         return command;
@@ -63,6 +66,17 @@ internal static class NotifyVerb
             ? chosen
             : throw new BackupException(
                 BackupFault.InputInvalid, "the configuration has no \"notify\": nobody is told of anything");
+    }
+
+    // This program is not inside the walls of the unit, and the daemon is.
+    private static void WarnOfUnit(DaemonConfiguration configuration, Systemd systemd, CliContext context)
+    {
+        if (systemd.UnitInForce is string unit && configuration.Notify.Any(t => ServiceUnit.Shuts(unit, t)))
+        {
+            context.Error.WriteLine(
+                "  The unit of the daemon does not let it tell all of them. So first: "
+                + "sudo backupd service install && sudo systemctl restart backupd");
+        }
     }
 
     private static async Task<bool> TryAsync(

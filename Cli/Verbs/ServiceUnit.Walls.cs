@@ -47,6 +47,15 @@ internal sealed partial class ServiceUnit
             : lines.Contains("IPAddressDeny=any");
     }
 
+    /// <summary>Whether a unit that backupd wrote keeps the daemon from telling somebody.</summary>
+    internal static bool Shuts(string unit, NotifyTarget target) => unit.Split('\n').Contains(target.Kind switch
+    {
+        NotifyKind.Webhook or NotifyKind.Ping or NotifyKind.Ntfy => "IPAddressDeny=any",
+        NotifyKind.Command when target.User.Length > 0 => "NoNewPrivileges=yes",
+        NotifyKind.Command => "MemoryDenyWriteExecute=yes",
+        _ => throw new ArgumentOutOfRangeException(nameof(target)),
+    });
+
     private void AppendPlaces(StringBuilder unit)
     {
         // A path that is named both ways would be read-only.

@@ -20,9 +20,9 @@ internal static class ServiceVerb
         Write the systemd unit, enable it and start it.
 
         The unit lets the daemon read everything and write its store, its state and what it backs up, for restores in place.
-        It is made for the configuration, so install again when store, socket or participants have changed. A daemon that runs
-        is not restarted. A unit of that name that somebody else wrote is left alone. Where systemd does not run nothing is
-        written, and the exit code is 1.
+        It is made for the configuration, so install again when store, socket, participants or "notify" have changed. A
+        daemon that runs is not restarted. A unit of that name that somebody else wrote is left alone. Where systemd does not
+        run nothing is written, and the exit code is 1.
 
         Example:
           sudo backupd service install

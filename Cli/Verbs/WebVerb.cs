@@ -22,7 +22,7 @@ internal static class WebVerb
 
         Examples:
           backupd web
-          xdg-open "$(backupd web --hours 1)"
+          backupd web --hours 1
           ssh -L 8620:127.0.0.1:8620 backup.example.org sudo backupd web
         """;
 

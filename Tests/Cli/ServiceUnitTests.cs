@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Backupd.Cli;
 using Backupd.Cli.Configuration;
+using Backupd.Cli.Notifications;
 using Backupd.Cli.Verbs;
 using Backupd.Tests.Support;
 
@@ -95,6 +96,19 @@ public sealed class ServiceUnitTests
         Assert.DoesNotContain("MemoryDenyWriteExecute=yes", lines);
         Assert.DoesNotContain("NoNewPrivileges=yes", lines);
         Assert.Contains("ReadWritePaths=/tmp /var/tmp", lines);
+    }
+
+    [TestMethod]
+    [DataRow("\"webhook\": \"https://h.example\"")]
+    [DataRow("\"command\": [\"mail\"]")]
+    [DataRow("\"command\": [\"mail\"], \"user\": \"nobody\"")]
+    public void A_unit_that_was_made_without_somebody_who_is_told_is_known(string target)
+    {
+        string keys = $"\"notify\": {{ \"n\": {{ {target} }} }}";
+        NotifyTarget told = ConfigurationReader.Read(
+            Encoding.UTF8.GetBytes($"{{ \"store\": \"/s\", {keys} }}"), "f", Places.Of(isRoot: true, _ => null)).Notify[0];
+        Assert.IsTrue(ServiceUnit.Shuts(Text(Files), told));
+        Assert.IsFalse(ServiceUnit.Shuts(Text(keys), told));
     }
 
     [TestMethod]

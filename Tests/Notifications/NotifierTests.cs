@@ -111,6 +111,9 @@ public sealed class NotifierTests : IDisposable
     [TestMethod]
     [DataRow("HTTP/1.1 204 No Content\r\n\r\n", null, false)]
     [DataRow("HTTP/1.0 201 Created\r\n\r\n", null, false)]
+    [DataRow("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", null, false)]
+    [DataRow("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", "it answered 404", true)]
+    [DataRow("HTTP/1.1 100 Continue\r\n\r\n", "it sent no answer of HTTP", false)]
     [DataRow("HTTP/1.1 404 Not Found\r\n\r\n", "it answered 404", true)]
     [DataRow("HTTP/1.1 301 Moved\r\nLocation: http://elsewhere/\r\n\r\n", "it answered 301: name the address that it redirects to", true)]
     [DataRow("HTTP/1.1 429 Too Many\r\n\r\n", "it answered 429", false)]
@@ -203,7 +206,7 @@ public sealed class NotifierTests : IDisposable
     }
 
     [TestMethod]
-    public async Task Only_what_a_target_is_for_is_told_and_a_new_configuration_loses_nothing_that_waits()
+    public async Task Only_what_a_target_is_for_is_told()
     {
         await using PostReceiver receiver = new();
         await using Notifier notifier = NotifierAt(new ManualClock(Start));
@@ -212,10 +215,7 @@ public sealed class NotifierTests : IDisposable
         notifier.Tell(Notice.Of(Run(RunStatus.Completed)));
         notifier.Tell(Notice.Of(Run(RunStatus.Partial)));
         notifier.Tell(Notice.Of(Run(RunStatus.Failed)));
-        notifier.Reconfigure([]);
-        notifier.Tell(Notice.Of(Run(RunStatus.Failed)));
         Assert.Contains("\"event\":\"failed\"", await receiver.ReceivesAsync());
-        notifier.Reconfigure([wants]);
         notifier.Tell(Notice.Overdue("web1", Start.ToUnixTimeSeconds(), Start.AddHours(27).ToUnixTimeSeconds()));
         string overdue = await receiver.ReceivesAsync(2);
         Assert.EndsWith(
@@ -223,6 +223,46 @@ public sealed class NotifierTests : IDisposable
             + $"\"last_good_at\":{Start.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)}}}",
             overdue);
         Assert.HasCount(2, receiver.Received);
+    }
+
+    [TestMethod]
+    public async Task What_waits_for_a_target_is_told_in_its_order_and_where_the_target_is_now()
+    {
+        await using PostReceiver away = new() { Answer = _ => "HTTP/1.1 503 Later\r\n\r\n" };
+        await using PostReceiver moved = new();
+        ManualClock clock = new(Start);
+        await using Notifier notifier = NotifierAt(clock);
+        notifier.Reconfigure([Target(NotifyKind.Ping, away.Address)]);
+        notifier.Tell(Notice.Of(Run(RunStatus.Completed)));
+        await away.ReceivesAsync();
+        await Deadline.Until(() => clock.HasTimerWithin(TimeSpan.FromSeconds(10)), "it waits 10 s");
+        notifier.Reconfigure([Target(NotifyKind.Ping, moved.Address)]);
+        notifier.Tell(Notice.Of(Run(RunStatus.Failed)));
+        clock.Now += TimeSpan.FromSeconds(10);
+        Assert.StartsWith("POST /1?", await moved.ReceivesAsync(2));
+        Assert.StartsWith("POST /0?", moved.Received[0]);
+        Assert.HasCount(1, away.Received);
+        Assert.AreEqual("", _log.ToString());
+    }
+
+    [TestMethod]
+    public async Task A_target_that_has_left_the_configuration_is_told_no_more()
+    {
+        await using PostReceiver receiver = new() { Answer = _ => "HTTP/1.1 503 Later\r\n\r\n" };
+        ManualClock clock = new(Start);
+        await using (Notifier notifier = NotifierAt(clock))
+        {
+            notifier.Reconfigure([Target(NotifyKind.Ping, receiver.Address)]);
+            notifier.Tell(Notice.Of(Run(RunStatus.Completed)));
+            notifier.Tell(Notice.Of(Run(RunStatus.Failed)));
+            await receiver.ReceivesAsync();
+            await Deadline.Until(() => clock.HasTimerWithin(TimeSpan.FromSeconds(10)), "it waits 10 s");
+            notifier.Reconfigure([]);
+            await Deadline.Until(() => _log.ToString().Length > 0, "the log says it");
+            clock.Now += TimeSpan.FromHours(1);
+        }
+        Assert.AreEqual(1, receiver.Connections);
+        Assert.Contains("t was not told of 2 events: it is in the configuration no more", _log.ToString());
     }
 
     [TestMethod]
