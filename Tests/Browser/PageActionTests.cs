@@ -16,7 +16,7 @@ public sealed class PageActionTests : PageTests
     public static async Task Open(TestContext context) => _browser = await Chromium.StartAsync();
 
     [ClassCleanup]
-    public static async Task Close() => await Browser.DisposeAsync();
+    public static async Task Close() => await (_browser?.DisposeAsync() ?? ValueTask.CompletedTask);
 
     [TestMethod]
     public async Task A_restore_shows_its_dry_run_first_and_can_be_undone()

@@ -17,7 +17,7 @@ public sealed class PageRunTests : PageTests
     public static async Task Open(TestContext context) => _browser = await Chromium.StartAsync();
 
     [ClassCleanup]
-    public static async Task Close() => await Browser.DisposeAsync();
+    public static async Task Close() => await (_browser?.DisposeAsync() ?? ValueTask.CompletedTask);
 
     [TestMethod]
     public async Task A_full_run_moves_the_bars_to_100_and_everything_is_backed_up()

@@ -19,7 +19,7 @@ public sealed class PageShapeTests : PageTests
     public static async Task Open(TestContext context) => _browser = await Chromium.StartAsync();
 
     [ClassCleanup]
-    public static async Task Close() => await Browser.DisposeAsync();
+    public static async Task Close() => await (_browser?.DisposeAsync() ?? ValueTask.CompletedTask);
 
     [TestMethod]
     public async Task Hostile_texts_are_only_text_and_stay_in_their_box()

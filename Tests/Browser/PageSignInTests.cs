@@ -20,7 +20,7 @@ public sealed class PageSignInTests : PageTests
     public static async Task Open(TestContext context) => _browser = await Chromium.StartAsync();
 
     [ClassCleanup]
-    public static async Task Close() => await Browser.DisposeAsync();
+    public static async Task Close() => await (_browser?.DisposeAsync() ?? ValueTask.CompletedTask);
 
     [TestMethod]
     public async Task The_token_of_the_address_signs_in_leaves_the_address_and_outlasts_a_reload()
