@@ -176,18 +176,21 @@ public sealed class AbuseTests
     }
 
     [TestMethod]
-    [DataRow("text/plain")]
-    [DataRow("application/x-www-form-urlencoded")]
-    public async Task Lines_in_the_body_of_a_request_of_a_browser_are_not_carried_out(string type)
+    [DataRow("/", "text/plain", 405)]
+    [DataRow("/", "application/x-www-form-urlencoded", 405)]
+    [DataRow("/nothing", "text/plain", 404)]
+    [DataRow("/call", "text/plain", 403)]
+    [DataRow("/call", "application/json", 403)]
+    public async Task Lines_in_the_body_of_a_request_of_a_browser_are_not_carried_out(string path, string type, int status)
     {
         await using TestServer server = new();
         using TestClient client = await server.ConnectAsync();
         string body = client.Line("SetMaintenance", "{\"enable\":true}") + "\r\n";
         await client.SendAsync(
-            $"POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://example.org\r\nContent-Type: {type}\r\n"
+            $"POST {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://example.org\r\nContent-Type: {type}\r\n"
             + $"Content-Length: {body.Length}\r\n\r\n\r\n{body}{body}");
         string answer = await client.ReadToEndAsync();
-        Assert.StartsWith("HTTP/1.1 404 ", answer);
+        Assert.StartsWith($"HTTP/1.1 {status} ", answer);
         Assert.DoesNotContain("extID", answer);
         Assert.IsFalse(server.Engine.Supervisor.Maintenance.IsOn);
     }
