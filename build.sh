@@ -91,6 +91,7 @@ check_tools() {
             need qemu-user-static command -v qemu-aarch64-static
             need netcat-openbsd sh -c 'nc -h 2>&1 | grep -q OpenBSD'
             need socat command -v socat
+            need curl command -v curl
             need ncat command -v ncat
             need python3 command -v python3
             need jq command -v jq

@@ -16,10 +16,10 @@ internal sealed partial class ClientSession
     // True when the head was there, whatever came of it.
     private bool TakeHead()
     {
-        HttpHead? head = null;
+        bool withBody = !_received.Unread.Span.StartsWith("HEAD "u8);
         try
         {
-            head = HttpHead.TryRead(_received.Unread.Span, out int length);
+            HttpHead? head = HttpHead.TryRead(_received.Unread.Span, out int length);
             if (head is null)
             {
                 return false;
@@ -29,13 +29,13 @@ internal sealed partial class ClientSession
         }
         catch (HttpHeadException e)
         {
-            _output.AppendRaw(HttpReply.Text(e.Status, e.Message, head?.Method != "HEAD", e.Fields));
+            _output.AppendRaw(HttpReply.Text(e.Status, e.Message, withBody, e.Fields));
             _isRefused = true;
         }
         catch (RequestException e)
         {
             byte[] error = ReplyWriter.Error(new Request(), e);
-            _output.AppendRaw(HttpReply.Json(e.Symbol.Status, error, head?.Method != "HEAD"));
+            _output.AppendRaw(HttpReply.Json(e.Symbol.Status, error, withBody));
             _isRefused = true;
         }
         return true;
@@ -188,9 +188,12 @@ internal sealed partial class ClientSession
             using CancellationTokenSource over = new();
             Task passed = Task.Delay(_context.Times.EventComment, _context.Time, over.Token);
             await Task.WhenAny(_closed.Task, _ending.Task, passed);
+            if (passed.IsCompletedSuccessfully)
+            {
+                _output.AppendComment();
+                _output.BeginFlush();
+            }
             await over.CancelAsync();
-            _output.AppendComment();
-            _output.BeginFlush();
         }
     }
 }

@@ -228,6 +228,47 @@ public sealed class HttpCallTests
     }
 
     [TestMethod]
+    public async Task Few_long_bodies_arrive_at_a_time()
+    {
+        await using TestServer server = new();
+        string request = HttpExchange.Post("{\"command\":\"Ping\"}" + new string(' ', 40_000), TestServer.Token());
+        List<TestClient> slow = [];
+        for (int i = 0; i < ProtocolLimits.MaxLongMessages; i++)
+        {
+            slow.Add(await server.ConnectAsync(""));
+            await slow[i].SendAsync(request[..^20_000]);
+        }
+        await Deadline.Until(() => server.Server.LongMessageCount == ProtocolLimits.MaxLongMessages, "all places are taken");
+        using (TestClient refused = await server.ConnectAsync(""))
+        {
+            await refused.SendAsync(request[..^20_000]);
+            HttpExchange reply = HttpExchange.Read(await refused.ReadToEndAsync());
+            Assert.AreEqual("413 MESSAGE_TOO_LARGE", $"{reply.Status} {reply.Json.GetProperty("error").GetString()}");
+        }
+        foreach (TestClient client in slow)
+        {
+            await client.SendAsync(request[^20_000..]);
+            Assert.AreEqual(200, HttpExchange.Read(await client.ReadToEndAsync()).Status);
+            client.Dispose();
+        }
+        await Deadline.Until(() => server.Server.LongMessageCount == 0, "all places are given back");
+    }
+
+    [TestMethod]
+    public async Task A_server_that_stops_answers_who_waits_for_a_run()
+    {
+        using Gate gate = new();
+        await using TestServer server = new(gate.Participant("gate"));
+        using TestClient client = await server.ConnectAsync("");
+        await client.SendAsync(HttpExchange.Post("{\"command\":\"StartFullBackup\"}", TestServer.Token()));
+        await gate.Entered();
+        Task ended = Task.Run(server.Engine.Supervisor.Dispose);
+        HttpExchange reply = HttpExchange.Read(await client.ReadToEndAsync());
+        Assert.AreEqual("500 BACKUP_RUN_CANCELLED", $"{reply.Status} {reply.Json.GetProperty("error").GetString()}");
+        await Deadline.Of(ended, "the engine to stop");
+    }
+
+    [TestMethod]
     public async Task A_body_that_is_cut_short_is_refused()
     {
         await using TestServer server = new();

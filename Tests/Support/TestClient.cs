@@ -86,6 +86,7 @@ internal sealed partial class TestClient : IDisposable
     public async Task<string?> ReadLineAsync(string what = "a line")
     {
         byte[] buffer = new byte[16 * 1024];
+        TakeLinesLeft();
         while (_lines.Count == 0)
         {
             if (_isFramed)
@@ -162,6 +163,25 @@ internal sealed partial class TestClient : IDisposable
         catch (Exception e) when (e is SocketException { SocketErrorCode: SocketError.ConnectionReset } or IOException)
         {
             return 0;
+        }
+    }
+
+    // Lines that came together with the head of an HTTP reply.
+    private void TakeLinesLeft()
+    {
+        if (_isFramed || !_received.Contains((byte)'\n'))
+        {
+            return;
+        }
+        byte[] left = [.. _received];
+        _received.Clear();
+        foreach (byte b in left)
+        {
+            _received.Add(b);
+            if (b == '\n')
+            {
+                TakeLine();
+            }
         }
     }
 
