@@ -9,11 +9,19 @@ public sealed class HistoryState
     /// <summary>Whether the store was looked through: before that nothing is known of what was there at the start.</summary>
     public required bool IsKnown { get; init; }
 
+    /// <summary>Why the store cannot be looked through now, as a sentence without a capital and a full stop; "" when it can.
+    /// What was known holds.</summary>
+    public required string Problem { get; init; }
+
     /// <summary>The last run; null for none.</summary>
     public required RunFacts? LastRun { get; init; }
 
     /// <summary>The last completed full run; null for none.</summary>
     public required RunFacts? LastGood { get; init; }
+
+    /// <summary>Until when the operation of that run, its pruning and publishing included, had the store; 0 when this daemon has
+    /// not seen it.</summary>
+    public required long LastGoodUntilUnix { get; init; }
 
     /// <summary>The last run in which a participant was ok, by its name.</summary>
     public required IReadOnlyDictionary<string, RunFacts> Successes { get; init; }

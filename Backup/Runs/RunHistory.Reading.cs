@@ -18,6 +18,7 @@ public sealed partial class RunHistory
     private long _seen;
     private long _measuredAt;
     private TimeSpan _measureTook;
+    private bool _isTroubleTold;
 
     private void Loop()
     {
@@ -71,7 +72,22 @@ public sealed partial class RunHistory
 
     private void Look()
     {
-        long free = StoreSize.Free(Store);
+        try
+        {
+            LookAround();
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Everything, as below: a disk that answers with errors may do so anywhere.
+            Fail(e);
+        }
+        TellTrouble();
+    }
+
+    private void LookAround()
+    {
+        // What is free where an unmounted store was is free for something else.
+        long free = BackupStore.IsAt(Store.Directory) ? StoreSize.Free(Store) : -1;
         lock (_gate)
         {
             _freeBytes = free;
@@ -122,7 +138,31 @@ public sealed partial class RunHistory
         {
             // Everything: what is shown to people who watch must end neither the daemon nor the operation that has changed
             // something. What was known stays, and the disk is read again in a minute.
-            Volatile.Write(ref _isReadDue, true);
+            Fail(e);
+        }
+    }
+
+    private void Fail(Exception e)
+    {
+        lock (_gate)
+        {
+            _isReadDue = true;
+            _problem = $"the store cannot be looked through: {e.Message}";
+            _current = Make();
+        }
+    }
+
+    private void TellTrouble()
+    {
+        string problem;
+        lock (_gate)
+        {
+            problem = _problem.Length > 0 ? _problem : _serversProblem;
+        }
+        if (problem.Length > 0 != _isTroubleTold)
+        {
+            _isTroubleTold = problem.Length > 0;
+            Trouble?.Invoke(problem);
         }
     }
 
@@ -143,18 +183,32 @@ public sealed partial class RunHistory
             {
                 return false;
             }
-            foreach (string name in found.Servers.Keys.ToArray())
-            {
-                // An older run that was sent later takes nothing away.
-                long made = found.Servers[name];
-                found.Servers[name] = made > 0 ? Math.Max(made, _stored.Servers.GetValueOrDefault(name)) : 0;
-            }
+            TakeServers(found);
             _stored = found;
             _isKnown = true;
-            _isReadDue = false;
+            _problem = "";
             _current = Make();
         }
         return true;
+    }
+
+    // Under the gate.
+    private void TakeServers(StoredHistory found)
+    {
+        // They are tried again in a minute: a file that was mended in place shows that to nobody.
+        _serversProblem = found.ServersProblem;
+        _isReadDue = found.ServersProblem.Length > 0;
+        if (_isReadDue)
+        {
+            found.Servers = _stored.Servers;
+            return;
+        }
+        foreach (string name in found.Servers.Keys.ToArray())
+        {
+            // An older run that was sent later takes nothing away.
+            long made = found.Servers[name];
+            found.Servers[name] = made > 0 ? Math.Max(made, _stored.Servers.GetValueOrDefault(name)) : 0;
+        }
     }
 
     private bool IsTimeToMeasure()
@@ -178,6 +232,7 @@ public sealed partial class RunHistory
                 changes = _changes;
                 _isMeasureDue = false;
             }
+            StoredHistory.ThrowIfAway(Store);
             long bytes = StoreSize.Measure(Store, ThrowIfStopping);
             lock (_gate)
             {

@@ -26,7 +26,15 @@ public sealed partial class RunHistory : IDisposable
 
     // The last run when its id does not tell that, because the clock was set back before it; else null.
     private RunId? _ended;
+
+    // Until when the operation of a good run had the store, and of which: it goes on after the run's own end.
+    private RunId? _goodRun;
+    private long _goodUntil;
     private bool _isKnown;
+
+    // Why the store, or what is kept of its servers, could not be read; "" when they were.
+    private string _problem = "";
+    private string _serversProblem = "";
     private long _fullRunSince;
     private long _storeBytes = -1;
     private long _freeBytes = -1;
@@ -58,6 +66,10 @@ public sealed partial class RunHistory : IDisposable
         _alarm = time.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _thread = new Thread(Loop) { Name = "history", IsBackground = true };
     }
+
+    /// <summary>Told once why what is in the store cannot be known, as a sentence without a capital and a full stop, and with ""
+    /// when it can be again; on the thread of the history. What was known holds meanwhile. An observer must not throw.</summary>
+    public event Action<string>? Trouble;
 
     /// <summary>What is known now. Lock-free.</summary>
     public HistoryState Current => _current;
@@ -103,13 +115,18 @@ public sealed partial class RunHistory : IDisposable
         bool isKept = end.Run.Status is RunStatus.Completed or RunStatus.Partial;
         string directory = Path.Combine(Store.CompletedDirectory, facts.Id.ToString());
         long added = isKept && Volatile.Read(ref _isStarted) ? chunkBytes + StoreSize.OfRun(directory) : 0;
+        long now = _time.GetUtcNow().ToUnixTimeSeconds();
         Change(() =>
         {
             _ended = _stored.Last is RunFacts before && before.Id > facts.Id ? facts.Id : null;
             _fullRunSince = 0;
             _counts[(int)facts.Status]++;
             _stored.Last = facts;
-            _stored.LastGood = facts.IsGood ? facts : _stored.LastGood;
+            if (facts.IsGood)
+            {
+                _stored.LastGood = facts;
+                (_goodRun, _goodUntil) = (facts.Id, now);
+            }
             // The old one is in somebody's hands.
             Dictionary<string, RunFacts> successes = new(_stored.Successes);
             foreach (string name in StoredHistory.SuccessesOf(end.Run))
@@ -194,8 +211,10 @@ public sealed partial class RunHistory : IDisposable
     private HistoryState Make() => new()
     {
         IsKnown = _isKnown,
+        Problem = _problem,
         LastRun = _stored.Last,
         LastGood = _stored.LastGood,
+        LastGoodUntilUnix = _stored.LastGood?.Id == _goodRun ? _goodUntil : 0,
         Successes = _stored.Successes,
         ValidatedAtUnix = _stored.ValidatedAtUnix,
         Validation = _stored.Validation,

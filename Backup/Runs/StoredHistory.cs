@@ -1,4 +1,5 @@
 using Backupd.Backup.Remote;
+using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
@@ -35,6 +36,9 @@ internal sealed class StoredHistory
     /// <summary>When the newest run at each server was made, Unix seconds, 0 for none there.</summary>
     internal Dictionary<string, long> Servers { get; set; } = [];
 
+    /// <summary>Why <see cref="Servers"/> is not known, as a sentence without a capital and a full stop; "" when it is.</summary>
+    internal string ServersProblem { get; private set; } = "";
+
     /// <summary>When the store was made, Unix seconds.</summary>
     internal long CreatedAtUnix { get; private set; }
 
@@ -53,6 +57,7 @@ internal sealed class StoredHistory
         Action tick)
     {
         StoredHistory found = new() { CreatedAtUnix = catalog.Store.CreatedAtUnix() };
+        ThrowIfAway(catalog.Store);
         long latest = (now + MaxAhead).ToUnixTimeSeconds();
         if (ended is RunId id && TryGet(catalog, id) is BackupRun run)
         {
@@ -72,14 +77,21 @@ internal sealed class StoredHistory
             }
         }
         new RunValidations(catalog.Store).Visit(found.Take);
-        foreach (Endpoint endpoint in endpoints.All())
-        {
-            tick();
-            // One that was removed and added again is another place, where nothing is.
-            long last = new ServerState(catalog.Store, endpoint.Name).LastUpload;
-            found.Servers[endpoint.Name] = last > 0 ? Math.Max(last, found._sent.GetValueOrDefault(endpoint.Name)) : 0;
-        }
+        found.ReadServers(catalog.Store, endpoints, tick);
+        // Once more: it may have gone while it was read.
+        ThrowIfAway(catalog.Store);
         return found;
+    }
+
+    /// <summary>A file system that is not mounted leaves an empty directory, which tells nothing of the backups.</summary>
+    /// <exception cref="BackupException">StoreInvalid: there is no store.</exception>
+    internal static void ThrowIfAway(BackupStore store)
+    {
+        if (!BackupStore.IsAt(store.Directory))
+        {
+            throw new BackupException(
+                BackupFault.StoreInvalid, $"there is no store.json in {store.Directory}; is its file system mounted?");
+        }
     }
 
     /// <summary>Whether anything of it was told by one of these runs.</summary>
@@ -88,6 +100,25 @@ internal sealed class StoredHistory
         || (LastGood is not null && isMeant(LastGood.Id))
         || (Validation is not null && isMeant(ValidatedRun))
         || Successes.Values.Any(s => isMeant(s.Id));
+
+    private void ReadServers(BackupStore store, EndpointList endpoints, Action tick)
+    {
+        try
+        {
+            foreach (Endpoint endpoint in endpoints.All())
+            {
+                tick();
+                // One that was removed and added again is another place, where nothing is.
+                long last = new ServerState(store, endpoint.Name).LastUpload;
+                Servers[endpoint.Name] = last > 0 ? Math.Max(last, _sent.GetValueOrDefault(endpoint.Name)) : 0;
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Everything: whether backups come at all is told without the servers.
+            ServersProblem = $"what backup servers have is not known: {e.Message}";
+        }
+    }
 
     private static BackupRun? TryGet(RunCatalog catalog, RunId id)
     {

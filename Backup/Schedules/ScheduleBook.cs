@@ -39,15 +39,24 @@ internal sealed class ScheduleBook
     internal IReadOnlyDictionary<string, long> Handled =>
         _entries.ToDictionary(e => e.Key, e => e.Value.Handled.ToUnixTimeSeconds());
 
+    /// <summary>Since when each schedule is known, Unix seconds; 0 for since ever.</summary>
+    internal IReadOnlyDictionary<string, long> Since => _entries.ToDictionary(e => e.Key, e => e.Value.Since);
+
+    /// <summary>When the next full run begins that makes up for a slot; null for none.</summary>
+    internal DateTimeOffset? MakingUpAt => _entries.Values.Min(e => e.IsFull && e.IsCatchUp ? e.Due : null);
+
     /// <summary>Takes over other schedules. Those that were there before keep what was handled.</summary>
     /// <param name="schedules">All that there are now. One that stands twice is one.</param>
     /// <param name="handled">From an earlier life, by <see cref="IdentityOf"/>.</param>
     /// <param name="now">A schedule that is in neither begins here: it has nothing to catch up.</param>
     /// <param name="zone">In which expressions are meant.</param>
+    /// <param name="since">From an earlier life likewise; null for nothing. One that is in <paramref name="handled"/> alone is
+    /// older than this record.</param>
     internal void Replace(
         ImmutableArray<BackupSchedule> schedules, IReadOnlyDictionary<string, long> handled, DateTimeOffset now,
-        TimeZoneInfo zone)
+        TimeZoneInfo zone, IReadOnlyDictionary<string, long>? since = null)
     {
+        long present = now.ToUnixTimeSeconds();
         Dictionary<string, ScheduleEntry> entries = [];
         foreach (BackupSchedule schedule in schedules)
         {
@@ -68,10 +77,10 @@ internal sealed class ScheduleBook
             }
             else
             {
-                DateTimeOffset since = handled.TryGetValue(identity, out long unix)
-                    ? DateTimeOffset.FromUnixTimeSeconds(unix)
-                    : DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds());
-                entries.Add(identity, new ScheduleEntry(schedule, since));
+                long from = handled.GetValueOrDefault(identity, present);
+                long seen = since?.GetValueOrDefault(identity, -1) ?? -1;
+                seen = seen >= 0 ? seen : handled.ContainsKey(identity) ? 0 : present;
+                entries.Add(identity, new ScheduleEntry(schedule, DateTimeOffset.FromUnixTimeSeconds(from), seen));
             }
             entries[identity].FindNext(zone, _random);
         }

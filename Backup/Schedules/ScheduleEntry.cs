@@ -3,13 +3,17 @@ namespace Backupd.Backup.Schedules;
 /// <summary>A schedule and where it stands. Used by one thread.</summary>
 internal sealed class ScheduleEntry
 {
-    internal ScheduleEntry(BackupSchedule schedule, DateTimeOffset handled)
+    internal ScheduleEntry(BackupSchedule schedule, DateTimeOffset handled, long since)
     {
         Schedule = schedule;
         Handled = handled;
+        Since = since;
     }
 
     internal BackupSchedule Schedule { get; set; }
+
+    /// <summary>Since when the schedule is known, Unix seconds; 0 for since ever.</summary>
+    internal long Since { get; }
 
     /// <summary>Every slot up to here is handled.</summary>
     internal DateTimeOffset Handled { get; private set; }

@@ -12,6 +12,9 @@ public sealed class Scheduler : IDisposable
     // The clock may be set, or the machine suspended, while the thread sleeps: it looks again this often.
     private static readonly TimeSpan MaxSleep = TimeSpan.FromSeconds(60);
 
+    // Later than that a run that should begin does not: the disk under the scheduler hangs.
+    private const int MakingUpSeconds = 300;
+
     // Constant after construction.
     private readonly BackupSupervisor _supervisor;
     private readonly TimeProvider _time;
@@ -30,6 +33,10 @@ public sealed class Scheduler : IDisposable
 
     private bool _isStarted;
     private long _nextRunAtUnix;
+    private long _makingUpAtUnix;
+
+    // Swapped as a whole.
+    private volatile IReadOnlyDictionary<string, long>? _since;
 
     /// <summary>Makes a scheduler; does nothing yet.</summary>
     /// <param name="supervisor">Runs the backups, and knows of maintenance mode.</param>
@@ -51,13 +58,23 @@ public sealed class Scheduler : IDisposable
     /// thread.</summary>
     public long NextRunAtUnix => Interlocked.Read(ref _nextRunAtUnix);
 
+    /// <summary>Since when each schedule is known, Unix seconds by its identity; null before the start. Lock-free.</summary>
+    internal IReadOnlyDictionary<string, long>? Since => _since;
+
+    /// <summary>Whether a full run begins in a moment, or should have just now: one that makes up for a slot waits for its
+    /// jitter. Lock-free.</summary>
+    internal bool IsMakingUp(DateTimeOffset now) =>
+        Interlocked.Read(ref _makingUpAtUnix) is > 0 and long at && now.ToUnixTimeSeconds() - at <= MakingUpSeconds;
+
     /// <summary>Begins. To be called once. Disk.</summary>
     /// <exception cref="BackupException">Io: what was handled cannot be read or written.</exception>
     public void Start(ImmutableArray<BackupSchedule> schedules)
     {
         try
         {
-            _book.Replace(schedules, ScheduleState.Read(_supervisor.Store), _time.GetUtcNow(), _time.LocalTimeZone);
+            _book.Replace(
+                schedules, ScheduleState.Read(_supervisor.Store), _time.GetUtcNow(), _time.LocalTimeZone,
+                ScheduleState.ReadSince(_supervisor.Store));
             // A new schedule is known from now on, so that it catches up when the next slot is missed.
             ScheduleState.Write(_supervisor.Store, _book.Handled);
         }
@@ -65,6 +82,7 @@ public sealed class Scheduler : IDisposable
         {
             throw new BackupException(BackupFault.Io, $"schedules cannot begin: {e.Message}", inner: e);
         }
+        KeepSince();
         ShowNext();
         _isStarted = true;
         _thread.Start();
@@ -144,10 +162,14 @@ public sealed class Scheduler : IDisposable
         if (replacement is ImmutableArray<BackupSchedule> schedules)
         {
             _book.Replace(schedules, ImmutableDictionary<string, long>.Empty, now, zone);
+            KeepSince();
         }
         SlotDecision decision = _book.Decide(now, zone);
         string problem = replacement is null && decision.IsEmpty ? "" : Keep();
         ShowNext();
+        // Until the next step: who starts the run is not told yet that it is on.
+        bool begins = !decision.Starting.IsEmpty && decision.Participants.IsEmpty;
+        Interlocked.Exchange(ref _makingUpAtUnix, (begins ? now : _book.MakingUpAt)?.ToUnixTimeSeconds() ?? 0);
         foreach (ScheduleOutcome outcome in decision.Others)
         {
             _told(outcome);
@@ -184,6 +206,12 @@ public sealed class Scheduler : IDisposable
             string note = run is not null && slot.Detail.Length > 0 ? $"{detail}, {slot.Detail}" : detail;
             _told(slot with { Fate = fate, Detail = note, Run = run });
         }
+    }
+
+    private void KeepSince()
+    {
+        _since = _book.Since;
+        ScheduleState.WriteSince(_supervisor.Store, _book.Since);
     }
 
     private (StartedRun? Run, SlotFate Fate, string Detail) TryStart(ImmutableArray<string> participants)

@@ -26,7 +26,8 @@ internal static class StoreSize
         return bytes;
     }
 
-    /// <summary>The files of a run; with chunks, where it was cut off and left some. 0 when it is gone.</summary>
+    /// <summary>The files of a run; with chunks, where it was cut off and left some. 0 when it is gone or cannot be
+    /// read.</summary>
     internal static long OfRun(string directory)
     {
         try
@@ -39,9 +40,9 @@ internal static class StoreSize
             }
             return bytes;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Removed in between: it takes nothing any more.
+            // Removed in between, or out of reach: a figure for people must end neither a run nor the daemon.
             return 0;
         }
     }

@@ -37,8 +37,9 @@ internal sealed class DaemonHost(
         supervisor.RunEnded += journal.Tell;
         supervisor.RunEnded += end => notifier.Tell(Notice.Of(end.Run));
         supervisor.RestoreEnded += journal.Tell;
+        supervisor.History.Trouble += journal.TellTrouble;
         using Scheduler scheduler = new(supervisor, context.Time, journal.Tell);
-        using OverdueWatch overdue = new(supervisor.History, configuration.OverdueRule, context.Time);
+        using OverdueWatch overdue = new(supervisor.History, configuration.OverdueRule, context.Time, scheduler);
         overdue.Overdue += journal.Tell;
         overdue.Overdue += late => TellOverdue(late, notifier);
         Vault? vault = OpenVault(configuration, journal);

@@ -59,6 +59,19 @@ internal sealed class EngineJournal(EventLog log)
         Tell($"{what} of {restore.SourceRun} ended as {Word(restore.Status)}", restore.Status, restore.ErrorSummary, id);
     }
 
+    /// <summary>Takes up that what is in the store cannot be known, or with "" that it can be again.</summary>
+    internal void TellTrouble(string problem)
+    {
+        if (problem.Length > 0)
+        {
+            log.Warning($"{problem}; until it can be read again, what was known before holds");
+        }
+        else
+        {
+            log.Info("what is in the store can be read again");
+        }
+    }
+
     /// <summary>Takes up that backups are overdue, or are so no more.</summary>
     internal void Tell(OverdueNotice notice)
     {

@@ -58,6 +58,7 @@ internal sealed partial class ClientSession : IDisposable
 
     // Set when the client is sent away, also from outside; the task wakes who waits for something else.
     private volatile bool _endAfterReply;
+    private volatile bool _isExpired;
     private readonly TaskCompletionSource _ending = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="socket">Connected; owned by the session.</param>
@@ -106,6 +107,9 @@ internal sealed partial class ClientSession : IDisposable
     internal bool IsInTheWay(long now) =>
         _output.HasStalled(now, _context.Ticks(_context.Times.Stall)) && _context.Unsent.IsShort;
 
+    /// <summary>Whether its client is told of progress, by a token that is good no more. Only for the sweep.</summary>
+    internal bool IsExpired => !_isExpired && _access.IsOver && _output.IsSubscribed;
+
     /// <summary>Runs until the client is gone or is sent away. Never throws for what a client does.</summary>
     internal async Task RunAsync()
     {
@@ -145,6 +149,15 @@ internal sealed partial class ClientSession : IDisposable
         _endAfterReply = true;
         _ending.TrySetResult();
         _connection.StopReceiving();
+    }
+
+    /// <summary>Asks the session to end because its token has: what was asked is finished and sent, no more events
+    /// are.</summary>
+    internal void Expire()
+    {
+        _isExpired = true;
+        _context.Broadcast.Remove(this);
+        End();
     }
 
     /// <summary>Ends the session from outside.</summary>
@@ -254,7 +267,7 @@ internal sealed partial class ClientSession : IDisposable
         {
             await _work;
         }
-        if (_isRefused)
+        if (_isRefused || _isExpired)
         {
             Volatile.Write(ref _messageEnds, _context.EndOf(_context.Times.Line));
         }
@@ -273,7 +286,8 @@ internal sealed partial class ClientSession : IDisposable
             await Task.WhenAny(changed, _closed.Task, _ending.Task, woken);
             await wake.CancelAsync();
         }
-        WebSocketStatus byDefault = _ending.Task.IsCompleted ? WebSocketStatus.GoingAway : WebSocketStatus.Normal;
+        WebSocketStatus byDefault = _isExpired ? WebSocketStatus.PolicyViolation
+            : _ending.Task.IsCompleted ? WebSocketStatus.GoingAway : WebSocketStatus.Normal;
         await _output.CompleteAsync(_farewell == WebSocketStatus.None ? byDefault : _farewell);
         if (!_closed.Task.IsCompleted && !_output.IsBroken)
         {

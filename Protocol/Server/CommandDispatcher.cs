@@ -62,7 +62,7 @@ internal sealed class CommandDispatcher
                 WireCommand.ValidateBackupRun => await AtLengthAsync(() => Validate(request, who)),
                 WireCommand.DeleteBackupRun => await Task.Run(() => Delete(request, who)),
                 WireCommand.GetBackupParticipants => ListParticipants(request),
-                WireCommand.GetServerInfo => ServerInfo(request),
+                WireCommand.GetServerInfo => ServerInfo(request, role),
                 WireCommand.PruneBackupRuns => await AtLengthAsync(() => Prune(request, who)),
                 WireCommand.SetMaintenance => await Task.Run(() => SetMaintenance(request, who)),
                 WireCommand.StartRestoreRun => await _restores.StartAsync(request, who, role),
@@ -274,24 +274,27 @@ internal sealed class CommandDispatcher
             request, new GetBackupParticipantsReply(rows), WireJson.Default.GetBackupParticipantsReply);
     }
 
-    private byte[] ServerInfo(Request request)
+    private byte[] ServerInfo(Request request, SessionRole role)
     {
-        HistoryState history = _figures.History;
-        OverdueState lateness = _figures.Lateness;
         GetServerInfoReply reply = new(
             _figures.Version,
             ProtocolLimits.ProtocolVersion,
             (long)_time.GetElapsedTime(_startedAt).TotalSeconds,
             _supervisor.Maintenance.IsOn,
-            _figures.NextRunAtUnix())
+            _figures.NextRunAtUnix());
+        if (CommandTable.HasBackupAccess(role))
         {
-            LastGoodAt = history.LastGood?.StartedAtUnix ?? 0,
-            LastValidatedAt = history.ValidatedAtUnix,
-            Overdue = lateness.IsOverdue,
-            OverdueAt = lateness.AtUnix,
-            StoreBytes = history.StoreBytes,
-            FreeBytes = history.FreeBytes,
-        };
+            (HistoryState history, OverdueState lateness) = (_figures.History, _figures.Lateness);
+            reply = reply with
+            {
+                LastGoodAt = history.LastGood?.StartedAtUnix ?? 0,
+                LastValidatedAt = history.ValidatedAtUnix,
+                Overdue = lateness.IsOverdue,
+                OverdueAt = lateness.AtUnix,
+                StoreBytes = history.StoreBytes,
+                FreeBytes = history.FreeBytes,
+            };
+        }
         return ReplyWriter.Reply(request, reply, WireJson.Default.GetServerInfoReply);
     }
 }

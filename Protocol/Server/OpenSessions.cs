@@ -214,6 +214,7 @@ internal sealed class OpenSessions : IDisposable
     private void Sweep()
     {
         List<ClientSession>? overdue = null;
+        List<ClientSession>? expired = null;
         int inTheWay = 0;
         long now = _time.GetTimestamp();
         lock (_lock)
@@ -226,6 +227,10 @@ internal sealed class OpenSessions : IDisposable
                 {
                     (overdue ??= []).Add(session);
                 }
+                else if (session.IsExpired)
+                {
+                    (expired ??= []).Add(session);
+                }
             }
             if (_sessions.Count == 0)
             {
@@ -235,6 +240,7 @@ internal sealed class OpenSessions : IDisposable
         }
         // Without a word: who was silent or slow for too long does not listen either.
         overdue?.ForEach(s => s.Close());
+        expired?.ForEach(s => s.Expire());
         if (inTheWay > 0)
         {
             LogRefusal($"{inTheWay} connections that did not read were closed: replies for them had taken the memory for all");

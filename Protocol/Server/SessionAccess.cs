@@ -13,6 +13,9 @@ internal sealed class SessionAccess
     // The token that stands for all requests that bring none; null until the client has authorised.
     private AccessToken? _authorized;
 
+    // The last one that was good when it came. Read by the sweep, too.
+    private volatile AccessToken? _last;
+
     /// <param name="tokens">Which tokens are good.</param>
     /// <param name="localUser">The trusted user of a Unix socket; null for everybody else.</param>
     internal SessionAccess(TokenRules tokens, uint? localUser)
@@ -28,6 +31,9 @@ internal sealed class SessionAccess
 
     /// <summary>The kernel vouches for the client; no token is needed.</summary>
     internal bool IsTrusted { get; }
+
+    /// <summary>Whether the last token that was good is so no more. Safe from any thread.</summary>
+    internal bool IsOver => _last is AccessToken last && !_tokens.IsGood(last);
 
     /// <summary>The role of the last admitted request.</summary>
     internal SessionRole Role { get; private set; }
@@ -52,6 +58,7 @@ internal sealed class SessionAccess
             BadTokens++;
             return false;
         }
+        _last = claims;
         Role = claims.Role;
         Who = ReferenceEquals(claims, _known) ? _knownAs : claims.ToString();
         return true;
@@ -67,6 +74,7 @@ internal sealed class SessionAccess
             return false;
         }
         _authorized = claims;
+        _last = claims;
         return true;
     }
 

@@ -144,6 +144,135 @@ public sealed class OverdueTests
         Assert.AreNotEqual(0, stage.Watch.Current.AtUnix);
     }
 
+    [TestMethod]
+    public async Task A_schedule_asks_for_nothing_before_it_was_there_also_after_a_restart()
+    {
+        using Stage stage = new(new CommandParticipant("a", true, ["echo", "a"]));
+        stage.Watch.Reconfigure(new OverdueRule(null, []));
+        stage.Scheduler.Start([]);
+        await stage.Begin();
+        await stage.Engine.RunOk();
+        await stage.MoveTo(Night(29));
+        stage.Watch.Reconfigure(new OverdueRule(null, [Nightly]));
+        long due = Night(30).AddHours(2).ToUnixTimeSeconds();
+        Assert.AreEqual(due, stage.Watch.Current.AtUnix, "before the scheduler has taken it over");
+        stage.Scheduler.Reconfigure([Nightly]);
+        await Deadline.Until(() => stage.Scheduler.NextRunAtUnix == Night(30).ToUnixTimeSeconds(), "the schedule is taken over");
+        await stage.MoveTo(Night(29).AddHours(1));
+        Assert.AreEqual(due, stage.Watch.Current.AtUnix);
+        stage.Engine.Supervisor.Maintenance.Set(true);
+        await stage.MoveTo(Night(30).AddHours(1));
+        await Deadline.Until(() => stage.Scheduler.NextRunAtUnix == Night(30).AddDays(1).ToUnixTimeSeconds(), "the slot is skipped");
+        Assert.AreEqual(due, stage.Watch.Current.AtUnix, "it does not move with the slots");
+        stage.Scheduler.Dispose();
+        Assert.AreEqual(due, stage.DueAfterRestart(Nightly));
+        File.Delete(Path.Combine(stage.Engine.Store.StateDirectory, "schedules-since"));
+        Assert.AreEqual(
+            Night(25).AddHours(2).ToUnixTimeSeconds(), stage.DueAfterRestart(Nightly), "one that is older than the record is known since ever");
+        File.WriteAllText(
+            Path.Combine(stage.Engine.Store.StateDirectory, "schedules-since"), $"{stage.Clock.Now.AddYears(70).ToUnixTimeSeconds()} 30 2 * * *\n");
+        Assert.AreEqual(Night(25).AddHours(2).ToUnixTimeSeconds(), stage.DueAfterRestart(Nightly), "a clock that was years ahead");
+    }
+
+    [TestMethod]
+    public async Task A_slot_that_came_while_the_store_was_busy_with_the_run_is_covered()
+    {
+        using Stage stage = new(new CommandParticipant("a", true, ["echo", "a"]));
+        await stage.Begin();
+        BackupRun run = await stage.Engine.RunOk();
+        Assert.AreEqual(Night(25).AddHours(2).ToUnixTimeSeconds(), stage.Watch.Current.AtUnix);
+        // The run says when it ended, and was then sent away until after the night's slot.
+        await stage.MoveTo(Night(25).AddMinutes(10));
+        stage.Engine.Supervisor.History.Ended(new RunEnd(run, null, ""), 0);
+        Assert.AreEqual(Night(26).AddHours(2).ToUnixTimeSeconds(), stage.Watch.Current.AtUnix);
+        await Task.Run(() => stage.Engine.Supervisor.History.Changed(withChunks: false));
+        Assert.AreEqual(Night(26).AddHours(2).ToUnixTimeSeconds(), stage.Watch.Current.AtUnix, "the disk does not know it better");
+        await stage.MoveTo(Night(25).AddHours(1));
+        await stage.Engine.RunOk();
+        Assert.AreEqual(Night(26).AddHours(2).ToUnixTimeSeconds(), stage.Watch.Current.AtUnix);
+    }
+
+    [TestMethod]
+    public async Task A_good_run_that_ended_by_a_clock_years_ahead_keeps_nobody_quiet()
+    {
+        using Gate gate = new();
+        using Stage stage = new(gate.Participant("g"));
+        await stage.Begin();
+        StartedRun run = stage.Engine.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
+        await gate.Entered();
+        stage.Clock.Jump(stage.Clock.Now.AddYears(70));
+        await Task.Run(gate.Open);
+        Assert.AreEqual(RunStatus.Completed, (await Deadline.Of(run.Completion, "the run")).Status);
+        stage.Clock.Jump(stage.Clock.Now.AddYears(-70));
+        Assert.AreEqual(Night(25).AddHours(2).ToUnixTimeSeconds(), stage.Watch.Current.AtUnix);
+        await stage.MoveTo(Night(25).AddHours(2));
+        Assert.IsTrue(stage.Watch.Current.IsOverdue);
+    }
+
+    [TestMethod]
+    public async Task A_run_that_is_on_is_waited_for_and_a_second_one_is_not()
+    {
+        using Gate gate = new();
+        using Stage stage = new(gate.Participant("g"));
+        await stage.Begin();
+        DateTimeOffset due = Night(25).AddHours(2);
+        await stage.MoveTo(due.AddSeconds(-1));
+        stage.Clock.Jump(due.AddSeconds(1));
+        StartedRun first = stage.Engine.Supervisor.Start(new RunRequest(RunTrigger.Cron, []));
+        await gate.Entered();
+        await stage.MoveTo(due.AddMinutes(1).AddSeconds(5));
+        Assert.IsTrue(stage.Watch.Current.IsOverdue);
+        await stage.MoveTo(due.AddMinutes(2).AddSeconds(10));
+        Assert.IsEmpty(stage.Notices);
+        stage.Engine.Supervisor.Cancel();
+        await Deadline.Of(first.Completion, "the first run");
+        StartedRun second = stage.Engine.Supervisor.Start(new RunRequest(RunTrigger.Cron, []));
+        await Deadline.Until(() => stage.Engine.Supervisor.History.Current.FullRunSinceUnix > 0, "the second run is on");
+        await stage.MoveTo(due.AddMinutes(3).AddSeconds(15));
+        Assert.IsTrue(stage.Notices.Single().IsOverdue);
+        stage.Engine.Supervisor.Cancel();
+        await Deadline.Of(second.Completion, "the second run");
+    }
+
+    [TestMethod]
+    public async Task A_run_that_makes_up_for_the_night_is_waited_for()
+    {
+        BackupSchedule spread = Nightly with { Jitter = TimeSpan.FromHours(1) };
+        using Stage stage = new(new CommandParticipant("a", true, ["echo", "a"]));
+        stage.Watch.Reconfigure(new OverdueRule(null, [spread]));
+        using (Scheduler before = new(stage.Engine.Supervisor, stage.Clock, _ => { }))
+        {
+            before.Start([spread]);
+        }
+        stage.Clock.Now = Night(25).AddHours(6.5);
+        stage.Scheduler.Start([spread]);
+        await Deadline.Until(() => stage.Scheduler.IsMakingUp(stage.Clock.Now), "the slot is made up for");
+        await stage.Begin();
+        await stage.MoveTo(stage.Clock.Now.AddSeconds(5));
+        Assert.IsTrue(stage.Watch.Current.IsOverdue);
+        Assert.IsEmpty(stage.Notices);
+        await stage.MoveTo(stage.Clock.Now.AddHours(1));
+        await Deadline.Until(() => stage.Engine.Supervisor.History.Current.LastGood is not null, "it has run");
+        await stage.MoveTo(stage.Clock.Now.AddMinutes(1));
+        Assert.IsFalse(stage.Watch.Current.IsOverdue);
+        Assert.IsEmpty(stage.Notices);
+        await stage.MoveTo(stage.Clock.Now.AddMinutes(10));
+        Assert.IsFalse(stage.Scheduler.IsMakingUp(stage.Clock.Now.AddMinutes(10)));
+    }
+
+    [TestMethod]
+    public async Task A_machine_that_has_slept_has_a_minute_for_its_scheduler()
+    {
+        using Stage stage = new(new CommandParticipant("a", true, ["echo", "a"]));
+        await stage.Begin();
+        await stage.MoveTo(stage.Clock.Now.AddSeconds(5));
+        await stage.MoveTo(Night(25).AddHours(6));
+        Assert.IsTrue(stage.Watch.Current.IsOverdue);
+        Assert.IsEmpty(stage.Notices);
+        await stage.MoveTo(stage.Clock.Now.AddMinutes(1));
+        Assert.IsTrue(stage.Notices.Single().IsOverdue);
+    }
+
     private static DateTimeOffset At(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
 
     private static DateTimeOffset Night(int day) => new(2026, 11, day, 2, 30, 0, TimeSpan.Zero);
@@ -158,7 +287,8 @@ public sealed class OverdueTests
         {
             Engine = new Engine(new EngineSettings(), Clock, participants);
             File.SetLastWriteTimeUtc(Path.Combine(Engine.Store.Directory, "store.json"), Clock.Now.UtcDateTime);
-            Watch = new OverdueWatch(Engine.Supervisor.History, new OverdueRule(null, [Nightly]), Clock);
+            Scheduler = new Scheduler(Engine.Supervisor, Clock, _ => { });
+            Watch = new OverdueWatch(Engine.Supervisor.History, new OverdueRule(null, [Nightly]), Clock, Scheduler);
             Watch.Overdue += _notices.Enqueue;
             Watch.Overdue += new EngineJournal(new EventLog(TextWriter.Synchronized(_log))).Tell;
         }
@@ -166,6 +296,9 @@ public sealed class OverdueTests
         public ManualClock Clock { get; } = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero)) { Zone = TimeZoneInfo.Utc };
 
         public Engine Engine { get; }
+
+        /// <summary>Knows nothing until a test starts it.</summary>
+        public Scheduler Scheduler { get; }
 
         public OverdueWatch Watch { get; }
 
@@ -180,6 +313,15 @@ public sealed class OverdueTests
             Watch.Start();
         }
 
+        /// <summary>When another daemon would call backups late.</summary>
+        public long DueAfterRestart(BackupSchedule schedule)
+        {
+            using Scheduler scheduler = new(Engine.Supervisor, Clock, _ => { });
+            scheduler.Start([schedule]);
+            using OverdueWatch watch = new(Engine.Supervisor.History, new OverdueRule(null, [schedule]), Clock, scheduler);
+            return watch.Current.AtUnix;
+        }
+
         /// <summary>Lets time pass. The watch looks on the thread that moves the clock.</summary>
         public async Task MoveTo(DateTimeOffset moment)
         {
@@ -190,6 +332,7 @@ public sealed class OverdueTests
         public void Dispose()
         {
             Watch.Dispose();
+            Scheduler.Dispose();
             Engine.Dispose();
             _log.Dispose();
         }

@@ -204,12 +204,12 @@ public sealed class RunHistoryTests : IDisposable
     public async Task A_store_that_cannot_be_read_stays_unknown_and_is_tried_again()
     {
         await Run(RunStatus.Completed);
-        string list = Path.Combine(_engine.Store.StateDirectory, "endpoints.json");
-        await File.WriteAllTextAsync(list, "{", CancellationToken.None);
+        string configuration = Path.Combine(_engine.Store.Directory, "store.json");
+        File.Move(configuration, configuration + ".away");
         History.Start();
         await Deadline.Until(() => _clock.HasTimerWithin(TimeSpan.FromMinutes(1)), "the thread sleeps");
         Assert.IsFalse(History.Current.IsKnown);
-        File.Delete(list);
+        File.Move(configuration + ".away", configuration);
         await Minute(() => History.Current.IsKnown, "the store is looked through after all");
     }
 

@@ -165,6 +165,13 @@ public sealed class MetricsPageTests
         Assert.AreEqual(state.StoreBytes, info.GetProperty("store_bytes").GetInt64());
         Assert.IsGreaterThan(0, info.GetProperty("free_bytes").GetInt64());
         Assert.IsFalse(info.GetProperty("overdue").GetBoolean());
+        using TestClient dealer = await server.ConnectAsync(TestServer.Token(SessionRole.Dealer));
+        JsonElement others = await Ask(dealer, "GetServerInfo");
+        foreach ((string member, int nothing) in ((string, int)[])
+            [("last_good_at", 0), ("last_validated_at", 0), ("overdue_at", 0), ("store_bytes", -1), ("free_bytes", -1)])
+        {
+            Assert.AreEqual(nothing, others.GetProperty(member).GetInt64(), member);
+        }
         JsonElement told = await Ask(client, "GetBackupRun", $"{{\"run_id\":\"{run.Id}\"}}");
         Assert.AreEqual(state.ValidatedAtUnix, told.GetProperty("validated_at").GetInt64());
         JsonElement rows = (await Ask(client, "GetBackupRuns")).GetProperty("rows");
