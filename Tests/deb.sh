@@ -79,6 +79,7 @@ has_files() {
 mode() { [ "$(stat -c '%a %U:%G' "$1")" = "$2" ] || { stat "$1"; return 1; }; }
 enabled() { [ "$(readlink /etc/systemd/system/multi-user.target.wants/backupd.service)" = /lib/systemd/system/backupd.service ]; }
 gone() { [ ! -e "$1" ] && [ ! -L "$1" ] || { ls -la "$1"; return 1; }; }
+stays_a_link() { [ "$(readlink "$1")" = "$2" ]; }
 is_version() { [ "$(dpkg-query -W -f '${Version} ${db:Status-Abbrev}' backupd | sed 's/.*-//;s/ *$//')" = "$1" ]; }
 facts() { (cd "$store" && find . -printf '%y %m %U %G %T@ %l %p\n' | LC_ALL=C sort && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2); }
 store_is_untouched() { facts | diff "$work/facts" -; }
@@ -99,6 +100,44 @@ backs_up() {
     kill "$daemon" && wait "$daemon" || code=1
     [ "$code" = 0 ] || cat "$work/daemon"
     return "$code"
+}
+# Each line that a configuration has the unit of its own say, but for those about restores in place.
+example_fits_the_unit() {
+    local example=/usr/share/doc/backupd/examples/backupd.json line lines
+    lines=$(backupd service print --config "$example" | grep -E '^(ReadWritePaths=[^-]|LoadCredential|CapabilityBoundingSet|Restrict)') || return 1
+    while read -r line; do unit_wants "$line" || { echo "the unit lacks $line"; return 1; }; done <<<"$lines"
+    # SQLite writes beside a database to read it.
+    ! grep -E '^[^/]*"sqlite"' "$example"
+}
+within_20_s() { local _; for _ in $(seq 200); do ! "$@" || return 0; sleep 0.1; done; return 1; }
+is_active() { backupd status --json --config "$work/busy.json" | grep -q '"active":true'; }
+is_ready() { grep -q 'ready on' "$work/busy.log"; }
+# A daemon of another configuration, as MainPID of the service, and a run of it that ends when somebody says so.
+begins_a_run() {
+    mkfifo "$work/gate"
+    cat >"$work/busy.json" <<JSON
+{ "store": "$work/busy", "listen": { "socket": "$work/busy.sock", "tcp": "", "tokenSecretFile": "$work/busy.key" },
+  "participants": { "slow": { "command": ["cat", "$work/gate"] } } }
+JSON
+    backupd serve --config "$work/busy.json" >"$work/busy.log" 2>&1 &
+    daemon=$!
+    echo "$daemon" >"$work/pid"
+    within_20_s is_ready || return 1
+    backupd run --quiet --config "$work/busy.json" &
+    runner=$!
+    within_20_s is_active
+}
+ends_the_run() { timeout 20 sh -c "echo done >'$work/gate'" && wait "$runner"; }
+ends_the_daemon() { echo 0 >"$work/pid" && kill "$daemon" && wait "$daemon"; }
+# managed CALLS COMMAND...: the command succeeds, and that is what it has the service manager do: without its questions, and without
+# what systemctl does by itself in a tree of files.
+managed() {
+    local wanted=$1 calls
+    shift
+    : >"$work/calls"
+    "$@" || return 1
+    calls=$(sed -e '/^--root=/d' -e 's/--[a-z]* //g' "$work/calls" | grep -vE '^(is-enabled|is-active|show) ' | paste -sd ,)
+    [ "$calls" = "$wanted" ] || { echo "not '$wanted': '$calls'"; return 1; }
 }
 unknown_argument() {
     local script
@@ -130,6 +169,7 @@ check 'the group is there' getent group backupd
 check 'man backupd' page backupd 'backups that can be watched'
 check 'man backupd.json' page backupd.json keepPreRestore
 check 'the example is a configuration' backupd config check /usr/share/doc/backupd/examples/backupd.json
+check 'and one for the unit of the package' example_fits_the_unit
 check 'a first configuration' backupd init
 check 'a backup' backs_up
 facts >"$work/facts"
@@ -167,3 +207,42 @@ check 'purging says what stays' grep -q 'web1.password' "$work/purged"
 check 'purging leaves the store as it is' store_is_untouched
 check 'which can be restored from' restores
 check 'nothing starts at boot any more' gone /etc/systemd/system/multi-user.target.wants/backupd.service
+
+# From here on there is a service manager, which notes how it is called.
+rm -f /usr/sbin/policy-rc.d /etc/systemd/system/backupd.service /etc/backupd/web1.password
+mkdir -p /run/systemd/system
+echo 0 >"$work/pid"
+cat >/usr/local/sbin/systemctl <<'SH'
+#!/bin/sh
+echo "$*" >>/tmp/deb/calls
+case $* in
+    *is-enabled*) echo enabled ;;
+    *'show '*) cat /tmp/deb/pid ;;
+esac
+[ ! -e /tmp/deb/refuses ]
+SH
+chmod 755 /usr/local/sbin/systemctl
+check 'installing starts it' managed 'daemon-reload,start backupd.service' dpkg_do -i "$(package 1)"
+cp "$work/output" "$work/installed"
+check 'and says what comes next' grep -q 'Next: backupd init; .*; backupd service install$' "$work/installed"
+check 'a run begins' begins_a_run
+check 'an upgrade leaves a daemon alone that is at work' managed daemon-reload dpkg_do -i "$(package 2)"
+cp "$work/output" "$work/upgraded"
+check 'and says when to restart it' grep -q 'when it has ended: systemctl restart backupd' "$work/upgraded"
+check 'the run ends well' ends_the_run
+check 'an upgrade restarts a daemon that has nothing to do' managed 'daemon-reload,restart backupd.service' dpkg_do -i "$(package 2)"
+check 'that one ends' ends_the_daemon
+check 'removing stops it' managed 'stop backupd.service,daemon-reload' dpkg_do -r backupd
+
+touch "$work/refuses"
+check 'it installs where the service manager refuses everything' \
+    managed 'daemon-reload,restart backupd.service' dpkg_do -i "$(package 2)"
+mv /var/lib/backupd /srv/state && ln -s /srv/state /var/lib/backupd && touch /srv/state/token.key
+mkdir -p /etc/backupd && mount -t tmpfs tmpfs /etc/backupd && cp "$work/kept.json" /etc/backupd/backupd.json
+check 'so it is purged, from behind a link and on a disk of its own' managed 'stop backupd.service,daemon-reload' dpkg_do -P backupd
+cp "$work/output" "$work/purged"
+check 'which takes the configuration' gone /etc/backupd/backupd.json
+check 'and the key' gone /srv/state/token.key
+check 'the link stays' stays_a_link /var/lib/backupd /srv/state
+check 'purging says that it does' grep -q '/var/lib/backupd stays, and what is in it: backups' "$work/purged"
+check 'with the store as it is' store_is_untouched

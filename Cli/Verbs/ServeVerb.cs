@@ -65,8 +65,16 @@ internal static class ServeVerb
         }
         catch (BackupException e)
         {
-            log.ErrorLines(e.Message);
+            log.ErrorLines(e.Message + Advice(e.Message, context.Places));
             return ExitCodes.Of(e.Fault);
         }
     }
+
+    // Under systemd (systemd.exec(5)) it is the unit that makes most of the system read-only: that of the package, or one for
+    // another configuration.
+    private static string Advice(string error, Places places) =>
+        places.IsRoot && error.Contains("Read-only file system", StringComparison.Ordinal)
+            && !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("INVOCATION_ID"))
+            ? "\nThe unit of the daemon does not let it write there. See to that: sudo backupd service install"
+            : "";
 }

@@ -76,6 +76,7 @@ internal static class ServiceVerb
             systemd.Write(unit.Text());
             await context.Error.WriteLineAsync($"written: {systemd.UnitPath}");
             await systemd.ControlAsync(context.Error, cancellation, "daemon-reload");
+            await systemd.ForgiveAsync(context.Error, cancellation);
             await systemd.ControlAsync(context.Error, cancellation, "enable", "--now", Systemd.UnitName);
             await context.Error.WriteLineAsync(
                 "backupd runs and starts with the system; see it with: backupd status, journalctl -u backupd");

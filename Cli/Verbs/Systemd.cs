@@ -51,6 +51,19 @@ internal sealed class Systemd
         File.Move(temporary, UnitPath, overwrite: true);
     }
 
+    /// <summary>Lets the unit start again at once, should systemd have given it up after too many failures.</summary>
+    internal async Task ForgiveAsync(TextWriter messages, CancellationToken cancellation)
+    {
+        try
+        {
+            await ControlAsync(messages, cancellation, "reset-failed", UnitName);
+        }
+        catch (BackupException)
+        {
+            // A unit that never ran has nothing to be forgiven, and systemctl takes that for an error.
+        }
+    }
+
     /// <summary>Runs systemctl, whose messages go where this process's do.</summary>
     /// <exception cref="BackupException">Io: it is missing, or refused.</exception>
     internal async Task ControlAsync(TextWriter messages, CancellationToken cancellation, params string[] arguments)

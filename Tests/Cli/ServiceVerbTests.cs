@@ -77,7 +77,7 @@ public sealed class ServiceVerbTests
     public async Task Install_writes_enables_and_starts_and_uninstall_leaves_backups_and_configuration()
     {
         using TempDirectory directory = new();
-        string root = MakeSystemd(directory, "exit 0");
+        string root = MakeSystemd(directory, "[ \"$1\" != reset-failed ]");
         string config = directory.Write("c.json", $$"""
             { "store": "{{directory["new/store"]}}", "listen": { "tokenSecretFile": "{{directory["keys/token.key"]}}" } }
             """);
@@ -89,7 +89,8 @@ public sealed class ServiceVerbTests
         Assert.AreEqual((UnixFileMode)0b110_100_100, File.GetUnixFileMode(unit));
         Assert.AreEqual((UnixFileMode)0b111_000_000, File.GetUnixFileMode(directory["new/store"]), "systemd wants what it makes writable");
         Assert.AreEqual(
-            "daemon-reload\nenable --now backupd.service\n", await File.ReadAllTextAsync(directory["calls"], CancellationToken.None));
+            "daemon-reload\nreset-failed backupd.service\nenable --now backupd.service\n",
+            await File.ReadAllTextAsync(directory["calls"], CancellationToken.None), "what has never failed cannot be forgiven, which is no error");
         Assert.Contains($"written: {unit}\n", said);
         Assert.Contains("systemctl restart backupd", said, "the daemon of the package has another unit");
         string[] install = ["service", "install", "--root", root, "--config", config];

@@ -64,6 +64,23 @@ public sealed class ServiceWallsTests
     }
 
     [TestMethod]
+    [DataRow("INVOCATION_ID=1", true)]
+    [DataRow("INVOCATION_ID=", false)]
+    public async Task A_daemon_that_may_not_write_its_store_says_what_to_do_when_its_unit_forbids_it(string environment, bool isUnit)
+    {
+        using TempDirectory directory = await MakeAsync();
+        Directory.Delete(directory["store"]);
+        Outcome ended = await Shell.Run(
+            "unshare", "-m", "--propagation", "slave", "sh", "-c", Walls, "sh", directory.Path, "2", directory["keys"], directory["run"],
+            "env", environment, DaemonProcess.Program, "serve", "--config", directory["c.json"]);
+        Assert.AreEqual(1, ended.Code, $"{ended}");
+        Assert.Contains($"cannot open the store {directory["store"]}: ", ended.Error);
+        Assert.Contains("Read-only file system", ended.Error);
+        const string advice = "\nThe unit of the daemon does not let it write there. See to that: sudo backupd service install\n";
+        Assert.AreEqual(isUnit, ended.Error.Replace("\nerror: ", "\n", StringComparison.Ordinal).EndsWith(advice, StringComparison.Ordinal), ended.Error);
+    }
+
+    [TestMethod]
     public async Task Nothing_that_the_unit_takes_away_is_missed_by_the_published_binary()
     {
         using TempDirectory directory = await MakeAsync();

@@ -30,7 +30,8 @@ packed() { gzip -9n | made 644 "$1"; }
 
 put 755 "$binary" usr/bin/backupd
 "$tool" service print --config "$sources/unit.json" \
-    | sed -e '1s/.*/# Of the package, for any configuration. backupd service install makes one that fits yours, with higher walls./' \
+    | sed -e '1s/.*/# Of the package, for a store below \/var\/lib\/backupd. backupd service install makes one that fits your configuration, and/' \
+        -e '1a # that counts instead of this one: stores and endpoints elsewhere, ports below 1024, credentials, restores in place, higher walls.' \
         -e 's|^ExecStart=.*|ExecStart=/usr/bin/backupd serve|' \
         -e 's|^StartLimitBurst=.*|&\n# backupd init writes it.\nConditionPathExists=/etc/backupd/backupd.json|' \
     | made 644 lib/systemd/system/backupd.service
