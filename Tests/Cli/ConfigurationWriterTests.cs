@@ -73,7 +73,7 @@ public sealed class ConfigurationWriterTests
         directory.Write("again.json", await InProcess.Ok("config", "show", directory["c.json"]));
         Assert.AreEqual("ok: 1 participant, no schedules\n", await InProcess.Ok("config", "check", directory["again.json"]));
         Assert.AreEqual("ok: 1 participant, no schedules\n", await InProcess.Ok("config", "check", "--config", directory["again.json"]));
-        Assert.AreEqual(shown, await InProcess.Ok("config", "show", "--config", directory["c.json"], "--json"));
+        Assert.Contains("\"directory\":\"/etc\"", await InProcess.Ok("config", "show", "--config", directory["c.json"], "--json"));
         Assert.AreEqual(2, (await InProcess.Run("config", "show", directory["c.json"], "--config", directory["c.json"])).Code);
     }
 
