@@ -169,8 +169,8 @@ public sealed class OverdueTests
         File.Delete(Path.Combine(stage.Engine.Store.StateDirectory, "schedules-since"));
         Assert.AreEqual(
             Night(25).AddHours(2).ToUnixTimeSeconds(), stage.DueAfterRestart(Nightly), "one that is older than the record is known since ever");
-        File.WriteAllText(
-            Path.Combine(stage.Engine.Store.StateDirectory, "schedules-since"), $"{stage.Clock.Now.AddYears(70).ToUnixTimeSeconds()} 30 2 * * *\n");
+        string ahead = $"{stage.Clock.Now.AddYears(70).ToUnixTimeSeconds()} 30 2 * * *\n";
+        await File.WriteAllTextAsync(Path.Combine(stage.Engine.Store.StateDirectory, "schedules-since"), ahead, CancellationToken.None);
         Assert.AreEqual(Night(25).AddHours(2).ToUnixTimeSeconds(), stage.DueAfterRestart(Nightly), "a clock that was years ahead");
     }
 

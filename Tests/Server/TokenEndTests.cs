@@ -1,4 +1,3 @@
-using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
