@@ -34,6 +34,7 @@ public sealed class OverdueWatch : IDisposable
     // Of the timer alone, which is set again when a look has ended.
     private bool _isTold;
     private DateTimeOffset _lookedAt = DateTimeOffset.MaxValue;
+    private bool _isAwake;
 
     // When the run began that is waited for, Unix seconds; 0 for none.
     private long _waitedFor;
@@ -88,7 +89,7 @@ public sealed class OverdueWatch : IDisposable
         OverdueState state = Current;
         DateTimeOffset now = _time.GetUtcNow();
         // A machine that has slept wakes this timer and the scheduler's thread together.
-        bool hasSlept = now - _lookedAt > Pause * 2;
+        bool hasSlept = !_isAwake && now - _lookedAt > Pause * 2;
         _lookedAt = now;
         if (state.IsKnown && state.IsOverdue != _isTold && !(state.IsOverdue && IsWaitedFor(now, hasSlept)))
         {
@@ -96,6 +97,8 @@ public sealed class OverdueWatch : IDisposable
             long lastGood = _history.Current.LastGood?.StartedAtUnix ?? 0;
             Overdue?.Invoke(new OverdueNotice(state.IsOverdue, state.AtUnix, lastGood, state.Reason));
         }
+        // One look later whatever the machine has slept through had its time.
+        _isAwake = hasSlept;
         _waitedFor = state.IsOverdue && !_isTold ? _waitedFor : 0;
         Rest(Pause);
     }
