@@ -51,7 +51,7 @@ public sealed partial class RunHistoryTroubleTests : IDisposable
         await Minute();
         Assert.AreEqual(run.Id, History.Current.LastGood!.Id);
         Assert.StartsWith("the store cannot be looked through: ", _troubles.Single());
-        Assert.AreEqual(_troubles.Single(), History.Current.Problem);
+        Assert.StartsWith("the store cannot be looked through: ", History.Current.Problem);
         File.Delete(Place);
         Directory.Move(Away, Place);
         await Troubled(2);
