@@ -232,7 +232,6 @@ public sealed partial class RunHistory
                 changes = _changes;
                 _isMeasureDue = false;
             }
-            StoredHistory.ThrowIfAway(Store);
             long bytes = StoreSize.Measure(Store, ThrowIfStopping);
             lock (_gate)
             {

@@ -85,7 +85,7 @@ internal sealed class StoredHistory
 
     /// <summary>A file system that is not mounted leaves an empty directory, which tells nothing of the backups.</summary>
     /// <exception cref="BackupException">StoreInvalid: there is no store.</exception>
-    internal static void ThrowIfAway(BackupStore store)
+    private static void ThrowIfAway(BackupStore store)
     {
         if (!BackupStore.IsAt(store.Directory))
         {
