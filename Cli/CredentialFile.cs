@@ -16,6 +16,10 @@ internal static class CredentialFile
     internal const string EncryptedStore = "/etc/credstore.encrypted";
 
     private const string Prefix = "credential:";
+
+    private const UnixFileMode OthersCanUse =
+        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+
     private const int MaxNameLength = 255;
 
     /// <summary>Whether a name of a file is that of a credential.</summary>
@@ -23,6 +27,9 @@ internal static class CredentialFile
 
     /// <summary>What stands after <c>credential:</c>.</summary>
     internal static string NameOf(string file) => file[Prefix.Length..];
+
+    /// <summary>Whether a file of this mode can be read or written by its group or others: no place for a secret.</summary>
+    internal static bool IsOpenToOthers(UnixFileMode mode) => (mode & OthersCanUse) != 0;
 
     /// <summary>Whether systemd takes a name: one of a file, in ASCII, and without what would end it in a unit.</summary>
     internal static bool IsName(string name) => name.Length is > 0 and <= MaxNameLength && name is not ("." or "..")

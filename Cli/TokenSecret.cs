@@ -12,9 +12,6 @@ internal static class TokenSecret
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private const UnixFileMode OthersCanUse =
-        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-
     /// <summary>The key: the bytes of the file less one trailing newline.</summary>
     /// <param name="file">As the configuration names it: a path or a credential.</param>
     /// <exception cref="BackupException">Missing or too short.</exception>
@@ -26,7 +23,7 @@ internal static class TokenSecret
         try
         {
             bytes = File.ReadAllBytes(path);
-            if ((File.GetUnixFileMode(path) & OthersCanUse) != 0)
+            if (CredentialFile.IsOpenToOthers(File.GetUnixFileMode(path)))
             {
                 throw new ConfigurationException(
                     $"{path} can be read or written by others, who could make tokens; chmod 600 {path}");

@@ -12,9 +12,6 @@ internal static class VaultPasswords
     private const int LeastBytes = 12;
     private const int MostBytes = 1024;
 
-    private const UnixFileMode OthersCanUse =
-        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-
     /// <summary>The SHA-256 of the password of each login, by name. The passwords themselves are not kept.</summary>
     /// <exception cref="ConfigurationException">A file cannot be read, can be read by others, or holds no password.</exception>
     internal static Dictionary<string, byte[]> Read(VaultSettings vault)
@@ -41,7 +38,7 @@ internal static class VaultPasswords
         try
         {
             using FileStream file = File.OpenRead(path);
-            if ((File.GetUnixFileMode(file.SafeFileHandle) & OthersCanUse) != 0)
+            if (CredentialFile.IsOpenToOthers(File.GetUnixFileMode(file.SafeFileHandle)))
             {
                 throw new ConfigurationException(
                     $"{path} holds a password and can be read or written by others; chmod 600 {path}");

@@ -9,9 +9,6 @@ internal static class NotifySecrets
 {
     private const int MostBytes = 4096;
 
-    private const UnixFileMode OthersCanUse =
-        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-
     /// <summary>Looks whether everything that the targets name can be had.</summary>
     /// <exception cref="ConfigurationException">Something cannot.</exception>
     internal static void Check(IEnumerable<NotifyTarget> targets)
@@ -74,7 +71,7 @@ internal static class NotifySecrets
         try
         {
             using FileStream file = File.OpenRead(path);
-            if ((File.GetUnixFileMode(file.SafeFileHandle) & OthersCanUse) != 0)
+            if (CredentialFile.IsOpenToOthers(File.GetUnixFileMode(file.SafeFileHandle)))
             {
                 throw new ConfigurationException($"{path} holds a secret and can be read or written by others; chmod 600 {path}");
             }
