@@ -36,14 +36,13 @@ internal sealed class PeerConnection : IDisposable
             PeerConnection? connection = null;
             try
             {
-                TransportBuffer transport = new(socket, ownsSocket: true)
+                NetworkStream plain = new(socket, ownsSocket: true)
                 {
                     ReadTimeout = (int)address.Timeout.TotalMilliseconds,
                     WriteTimeout = (int)address.Timeout.TotalMilliseconds,
                 };
                 using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
-                SslStream tls = PeerTrust.Authenticate(transport, address);
-                transport.SwitchOn();
+                SslStream tls = PeerTrust.Authenticate(plain, address);
                 connection = new PeerConnection(socket, tls, cancellation);
                 connection.LogIn(address);
                 return connection;

@@ -15,7 +15,6 @@ internal sealed class PeerStream
     private int _start;
     private int _end;
     private int _pending;
-    private bool _isUnflushed;
 
     /// <param name="stream">The connection; the caller's.</param>
     /// <param name="begun">What was received from it already.</param>
@@ -64,7 +63,7 @@ internal sealed class PeerStream
         payload = payload[buffered..];
         while (payload.Length > 0)
         {
-            if (_isUnflushed)
+            if (_pending > 0)
             {
                 // On a slow line the rest takes long, and what was answered before it is waited for.
                 Flush();
@@ -125,17 +124,19 @@ internal sealed class PeerStream
     /// <summary>Sends what was written.</summary>
     internal void Flush()
     {
-        WritePending();
+        if (_pending > 0)
+        {
+            _stream.Write(_sending, 0, _pending);
+            _pending = 0;
+        }
         _stream.Flush();
-        _isUnflushed = false;
     }
 
     private void Append(ReadOnlySpan<byte> bytes)
     {
-        _isUnflushed = true;
         if (_pending + bytes.Length > _sending.Length)
         {
-            WritePending();
+            Flush();
         }
         if (bytes.Length > _sending.Length)
         {
@@ -144,15 +145,6 @@ internal sealed class PeerStream
         }
         bytes.CopyTo(_sending.AsSpan(_pending));
         _pending += bytes.Length;
-    }
-
-    private void WritePending()
-    {
-        if (_pending > 0)
-        {
-            _stream.Write(_sending, 0, _pending);
-            _pending = 0;
-        }
     }
 
     private bool Fill()
@@ -168,7 +160,7 @@ internal sealed class PeerStream
             _end -= _start;
             _start = 0;
         }
-        if (_isUnflushed)
+        if (_pending > 0)
         {
             // The other side may wait for it before it says more.
             Flush();

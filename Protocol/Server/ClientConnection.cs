@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Backupd.Backup.Native;
-using Backupd.Backup.Remote;
 
 namespace Backupd.Protocol.Server;
 
@@ -23,7 +22,6 @@ internal sealed class ClientConnection : IDisposable
 
     // Null for plain. Set before the first request is read, so that nobody sends meanwhile.
     private SslStream? _tls;
-    private TransportBuffer? _transport;
 
     /// <param name="socket">Connected; owned from now on.</param>
     /// <param name="loop">Where it is received from, unless TLS is spoken.</param>
@@ -71,8 +69,7 @@ internal sealed class ClientConnection : IDisposable
         _plain.Leave();
         // A handshake is a millisecond of arithmetic, which would keep the sessions of the loop waiting.
         await Task.Yield();
-        _transport = new TransportBuffer(_socket, ownsSocket: false);
-        _tls = new SslStream(_transport);
+        _tls = new SslStream(new NetworkStream(_socket, ownsSocket: false));
         await _tls.AuthenticateAsServerAsync(options);
     }
 
@@ -91,7 +88,6 @@ internal sealed class ClientConnection : IDisposable
         SslStream tls = _tls ?? throw new InvalidOperationException("TLS is not spoken");
         tls.ReadTimeout = (int)silence.TotalMilliseconds;
         tls.WriteTimeout = (int)silence.TotalMilliseconds;
-        _transport!.SwitchOn();
         return tls;
     }
 
@@ -126,7 +122,6 @@ internal sealed class ClientConnection : IDisposable
     {
         _plain.Close();
         _tls?.Dispose();
-        _transport?.Dispose();
     }
 
     private static async ValueTask<int> ReceiveAsync(SslStream tls, Memory<byte> space)
