@@ -32,16 +32,13 @@ internal sealed class HttpRoute
     /// <summary>A path that answers once, with GET and HEAD.</summary>
     /// <param name="path">As it stands in requests, byte for byte.</param>
     /// <param name="access">Who may ask.</param>
-    /// <param name="answer">Makes the answer.</param>
-    /// <param name="touchesDisk">It is made on a worker, few at a time; else on the sockets' thread, which must not
-    /// block.</param>
-    internal HttpRoute(string path, HttpAccess access, Func<HttpAnswer> answer, bool touchesDisk = false)
+    /// <param name="answer">Makes the answer, on the sockets' thread, which must not block.</param>
+    internal HttpRoute(string path, HttpAccess access, Func<HttpAnswer> answer)
     {
         Path = path;
         Access = access;
         Methods = "GET, HEAD";
         Answer = answer;
-        TouchesDisk = touchesDisk;
     }
 
     /// <summary>A path that does something else.</summary>
@@ -68,7 +65,4 @@ internal sealed class HttpRoute
 
     /// <summary>Makes the answer where the action is to answer; null for the others.</summary>
     internal Func<HttpAnswer>? Answer { get; }
-
-    /// <summary>Whether that may block.</summary>
-    internal bool TouchesDisk { get; }
 }

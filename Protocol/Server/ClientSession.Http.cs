@@ -71,8 +71,7 @@ internal sealed partial class ClientSession
             default:
                 _stage = Stage.Answer;
                 _output.UseHttp();
-                _isWorking = true;
-                _work = AnswerAsync(route, withBody);
+                _output.Append(HttpReply.Of(AnswerOf(route), withBody), ReplyOrder.Any);
                 break;
         }
     }
@@ -142,28 +141,18 @@ internal sealed partial class ClientSession
         _isRefused = true;
     }
 
-    private async Task AnswerAsync(HttpRoute route, bool withBody)
+    private HttpAnswer AnswerOf(HttpRoute route)
     {
-        HttpAnswer answer;
         try
         {
-            if (route.TouchesDisk && !await EnterLongRepliesAsync())
-            {
-                // The connection was closed meanwhile.
-                return;
-            }
-            answer = route.TouchesDisk ? await Task.Run(route.Answer!) : route.Answer!();
+            return route.Answer!();
         }
         catch (Exception e)
         {
             // A bug of ours must not tell a client what is inside.
             _context.Log.Error($"{route.Path}: {e}");
-            answer = HttpAnswer.Text(500, "internal error");
+            return HttpAnswer.Text(500, "internal error");
         }
-        _output.Append(HttpReply.Of(answer, withBody), ReplyOrder.Any);
-        Task sent = _output.FlushAsync();
-        LeaveLongReplies();
-        await sent;
     }
 
     // A reply of the protocol, in the reply of HTTP that it may be in.
