@@ -281,7 +281,7 @@ public sealed class OverdueTests
     private sealed class Stage : IDisposable
     {
         private readonly ConcurrentQueue<OverdueNotice> _notices = new();
-        private readonly StringWriter _log = new();
+        private readonly SharedText _log = new();
 
         public Stage(params ParticipantDefinition[] participants)
         {
@@ -290,7 +290,7 @@ public sealed class OverdueTests
             Scheduler = new Scheduler(Engine.Supervisor, Clock, _ => { });
             Watch = new OverdueWatch(Engine.Supervisor.History, new OverdueRule(null, [Nightly]), Clock, Scheduler);
             Watch.Overdue += _notices.Enqueue;
-            Watch.Overdue += new EngineJournal(new EventLog(TextWriter.Synchronized(_log))).Tell;
+            Watch.Overdue += new EngineJournal(new EventLog(_log)).Tell;
         }
 
         public ManualClock Clock { get; } = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero)) { Zone = TimeZoneInfo.Utc };

@@ -17,14 +17,14 @@ public sealed partial class RunHistoryTroubleTests : IDisposable
 {
     private readonly ManualClock _clock = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero));
     private readonly ConcurrentQueue<string> _troubles = new();
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
     private readonly Engine _engine;
 
     public RunHistoryTroubleTests()
     {
         _engine = new Engine(new EngineSettings(), _clock, new CommandParticipant("a", true, ["cat", "/proc/sys/kernel/random/uuid"]));
         History.Trouble += _troubles.Enqueue;
-        History.Trouble += new EngineJournal(new EventLog(TextWriter.Synchronized(_log))).TellTrouble;
+        History.Trouble += new EngineJournal(new EventLog(_log)).TellTrouble;
     }
 
     private RunHistory History => _engine.Supervisor.History;

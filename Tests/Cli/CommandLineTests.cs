@@ -360,11 +360,11 @@ public sealed class CommandLineTests
 
     internal static async Task<(int Code, string Output, string Error)> Run(TempDirectory home, params string[] arguments)
     {
-        await using StringWriter output = new();
-        await using StringWriter error = new();
+        await using SharedText output = new();
+        await using SharedText error = new();
         Places places = Places.Of(isRoot: false, name => name == "HOME" ? home.Path : null);
         CliContext context = new(
-            CommandLine.Version, places, TextWriter.Synchronized(output), TextWriter.Synchronized(error), TimeProvider.System);
+            CommandLine.Version, places, output, error, TimeProvider.System);
         int code = await Deadline.Of(CommandLine.RunAsync(arguments, context), string.Join(' ', arguments));
         return (code, output.ToString(), error.ToString());
     }

@@ -337,12 +337,12 @@ public sealed class RestoreInPlaceTests
     internal static async Task<(int Code, string Output, string Error)> Asked(
         TempDirectory home, string answer, params string[] arguments)
     {
-        await using StringWriter output = new();
-        await using StringWriter error = new();
+        await using SharedText output = new();
+        await using SharedText error = new();
         using StringReader answers = new(answer);
         Places places = Places.Of(isRoot: false, name => name == "HOME" ? home.Path : null);
         CliContext context = new(
-            CommandLine.Version, places, TextWriter.Synchronized(output), TextWriter.Synchronized(error), TimeProvider.System)
+            CommandLine.Version, places, output, error, TimeProvider.System)
         {
             Answers = answers,
         };

@@ -88,8 +88,8 @@ public sealed class SystemdNoticesTests
         deaf.Listen(16);
         Dictionary<string, string> environment = new() { ["NOTIFY_SOCKET"] = directory["notify"], ["WATCHDOG_USEC"] = "200000" };
         using SystemdNotices notices = SystemdNotices.Of(environment.GetValueOrDefault, 7);
-        await using StringWriter text = new();
-        EventLog log = new(TextWriter.Synchronized(text), LogFormat.Text, TimeProvider.System);
+        await using SharedText text = new();
+        EventLog log = new(text, LogFormat.Text, TimeProvider.System);
         using CancellationTokenSource stop = new();
         Task watching = new Watchdog(notices, new DaemonProbe(directory["deaf"], null), log, TimeProvider.System).RunAsync(stop.Token);
         await Deadline.Until(() => text.ToString().Split("did not answer itself").Length > 3, "three probes have failed");

@@ -14,7 +14,7 @@ public sealed class NotifierTests : IDisposable
 {
     private static readonly DateTimeOffset Start = new(2026, 11, 23, 22, 1, 45, TimeSpan.Zero);
 
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
 
     public void Dispose() => _log.Dispose();
 
@@ -301,7 +301,7 @@ public sealed class NotifierTests : IDisposable
         new NotifySender("backupd 9.9", TimeProvider.System).SendAsync(target, notice, CancellationToken.None), "the notification");
 
     private Notifier NotifierAt(TimeProvider clock) =>
-        new(new NotifySender("backupd 9.9", clock), new EventLog(TextWriter.Synchronized(_log)), clock);
+        new(new NotifySender("backupd 9.9", clock), new EventLog(_log), clock);
 
     private static NotifyTarget Target(NotifyKind kind, string address, string tokenFile = "") =>
         new() { Name = "t", Kind = kind, Address = address, TokenFile = tokenFile };

@@ -9,11 +9,11 @@ internal static class InProcess
     public static async Task<Outcome> Run(params string[] arguments)
     {
         using TempDirectory home = new();
-        await using StringWriter output = new();
-        await using StringWriter error = new();
+        await using SharedText output = new();
+        await using SharedText error = new();
         Places places = Places.Of(isRoot: false, name => name == "HOME" ? home.Path : null);
         CliContext context = new(
-            CommandLine.Version, places, TextWriter.Synchronized(output), TextWriter.Synchronized(error), TimeProvider.System);
+            CommandLine.Version, places, output, error, TimeProvider.System);
         int code = await Deadline.Of(CommandLine.RunAsync(arguments, context), string.Join(' ', arguments));
         return new Outcome(code, output.ToString(), error.ToString());
     }

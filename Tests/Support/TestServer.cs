@@ -14,7 +14,7 @@ internal sealed class TestServer : IAsyncDisposable
     public static readonly byte[] Secret = Encoding.ASCII.GetBytes("0123456789abcdef0123456789abcdef");
 
     private readonly TempDirectory _directory = new();
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
 
     public TestServer(params ParticipantDefinition[] participants)
         : this(new EngineSettings(), participants)
@@ -58,7 +58,7 @@ internal sealed class TestServer : IAsyncDisposable
             NextRunAtUnix = () => NextRunAtUnix,
         };
         Server = new ControlServer(
-            change(options), Engine.Supervisor, new EventLog(TextWriter.Synchronized(_log)), time);
+            change(options), Engine.Supervisor, new EventLog(_log), time);
         Server.Start();
     }
 
