@@ -190,12 +190,14 @@ internal sealed class DirectoryBackup : IDisposable
         KnownLine whole = known;
         int segments = 0;
         int chunks = 0;
+        Segment last = default;
         while (known.Next(out Segment segment))
         {
             if (!_known.IsUsable(segment))
             {
                 return false;
             }
+            last = segment;
             segments++;
             chunks += segment.IsHole ? 0 : 1;
         }
@@ -205,7 +207,7 @@ internal sealed class DirectoryBackup : IDisposable
         }
         if (entry.Status.Size < ArtifactWriter.SmallFileBytes)
         {
-            NoteKept(whole);
+            NoteKept(whole, segments, last);
         }
         _writer.AddUnchanged(entry.Path, line, entry.Status.Size, chunks);
         _context.Skip(1, entry.Status.Size);
@@ -268,19 +270,17 @@ internal sealed class DirectoryBackup : IDisposable
         }
     }
 
-    private void NoteKept(KnownLine line)
+    private void NoteKept(KnownLine line, int segments, Segment last)
     {
-        int count = 0;
-        Segment last = default;
+        if (segments == 1)
+        {
+            _packUse.Add(last);
+            _known.Remember(line.Sha256, last);
+            return;
+        }
         while (line.Next(out Segment segment))
         {
             _packUse.Add(segment);
-            last = segment;
-            count++;
-        }
-        if (count == 1)
-        {
-            _known.Remember(line.Sha256, last);
         }
     }
 
