@@ -22,10 +22,12 @@ chunk() {
     fi
 }
 
-# decode BASE64: into $decoded, trailing line feeds of odd names included.
+# decode TEXT: into $decoded. Most names need no program of their own, which is what takes the time here.
 decode() {
-    decoded=$(base64 -d <<<"$1" && printf x)
-    decoded=${decoded%x}
+    case $1 in
+        =*) printf -v decoded %b "${1#=}" ;;
+        :*) decoded=$(base64 -d <<<"${1#:}" && printf x); decoded=${decoded%x} ;;
+    esac
 }
 
 restore() {
@@ -37,13 +39,14 @@ restore() {
         chunk "$id"
         cat "$work/$id" >>"$listing"
     done
-    # One line an entry: type, path, mode, time, link target, segments; text as Base64, so that names may hold anything.
-    jq -r '[.type, (.path_b64 // (.path | @base64)), .mode // "", .mtime // "",
-            (.target_b64 // ((.target // "") | @base64)), (.seg // [] | map("\(.[0]):\(.[1]):\(.[2])") | join(","))]
-           | map(if . == "" then "-" else . end) | join(" ")' "$listing" >"$work/lines"
-    while read -r type path mode time link segments; do
-        decoded=
-        [ "$path" = - ] || decode "$path"
+    # One line an entry: type, path, mode, time, link target, segments. Names may hold anything: ":" and Base64, or "=" and
+    # text in which @tsv has escaped what ends a field or a line.
+    jq -r '[.type, (if .path_b64 then ":" + .path_b64 else "=" + .path end), .mode // "-", .mtime // "-",
+            (if .target_b64 then ":" + .target_b64 else "=" + (.target // "") end),
+            (.seg // [] | map("\(.[0]):\(.[1]):\(.[2])") | join(",") | if . == "" then "-" else . end)] | @tsv' \
+        "$listing" >"$work/lines"
+    while IFS=$'\t' read -r type path mode time link segments; do
+        decode "$path"
         local place=$target/$name${decoded:+/$decoded}
         case $type in
             dir) mkdir "$place" ;;
@@ -57,18 +60,17 @@ restore() {
                         head -c "$length" /dev/zero >>"$place"
                     else
                         chunk "$id"
-                        tail -c "+$((offset + 1))" "$work/$id" | head -c "$length" >>"$place" || true
+                        dd if="$work/$id" iflag=skip_bytes,count_bytes skip="$offset" count="$length" status=none >>"$place"
                     fi
                 done
                 ;;
             *) echo "left out: a $type" >&2 ;;
         esac
-        [ "$type" = dir ] || [ "$type" = file ] && printf '%s %s %s\n' "$path" "$mode" "$time" >>"$meta"
+        [ "$type" = dir ] || [ "$type" = file ] && printf '%s\t%s\t%s\n' "$path" "$mode" "$time" >>"$meta"
     done <"$work/lines"
     # Modes and times from the end, so that a directory comes after all that is in it.
-    tac "$meta" | while read -r path mode time; do
-        decoded=
-        [ "$path" = - ] || decode "$path"
+    tac "$meta" | while IFS=$'\t' read -r path mode time; do
+        decode "$path"
         chmod "$mode" "$target/$name${decoded:+/$decoded}"
         touch -d "@$time" "$target/$name${decoded:+/$decoded}"
     done

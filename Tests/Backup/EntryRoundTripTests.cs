@@ -6,7 +6,8 @@ using CsCheck;
 
 namespace Backupd.Tests.Backup;
 
-/// <summary>Trees of every kind of entry against what the system's own programs say about them.</summary>
+/// <summary>Trees of every kind of entry against what the system's own programs say about them: half of them on the disk,
+/// half in memory.</summary>
 [TestClass]
 public sealed class EntryRoundTripTests
 {
@@ -33,11 +34,12 @@ public sealed class EntryRoundTripTests
         await Gen.Select(Gen.Int[0, 1_000_000], Gen.Int[5, 60]).SampleAsync(
             async (seed, entries) =>
             {
-                trees++;
-                using TempDirectory source = new();
+                bool inMemory = ++trees % 2 == 0;
+                using TempDirectory source = inMemory ? TempDirectory.InMemory() : new TempDirectory();
                 EntryTreeBuilder builder = new(seed, made);
                 await builder.FillAsync(source["t"], entries);
-                using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+                DirectoryParticipant participant = new("t", true, source["t"]);
+                using Engine engine = inMemory ? Engine.InMemory(participant) : new Engine(participant);
                 await BackUpAndRestore(engine, source["t"], "first");
                 await builder.ChangeAsync();
                 (BackupRun run, TreeFacts facts, string back) = await BackUpAndRestore(engine, source["t"], "second");

@@ -6,7 +6,8 @@ using CsCheck;
 
 namespace Backupd.Tests.Backup;
 
-/// <summary>Live trees of every kind of entry are given back in place, and the restore is undone.</summary>
+/// <summary>Live trees of every kind of entry are given back in place, and the restore is undone: half of them on the disk,
+/// half in memory.</summary>
 [TestClass]
 public sealed class InPlaceRoundTripTests
 {
@@ -21,12 +22,13 @@ public sealed class InPlaceRoundTripTests
         await Gen.Select(Gen.Int[0, 1_000_000], Gen.Int[5, 60]).SampleAsync(
             async (seed, entries) =>
             {
-                trees++;
-                using TempDirectory source = new();
+                bool inMemory = ++trees % 2 == 0;
+                using TempDirectory source = inMemory ? TempDirectory.InMemory() : new TempDirectory();
                 EntryTreeBuilder builder = new(seed, []);
                 await builder.FillAsync(source["t"], entries);
                 TreeFacts wanted = await TreeFacts.OfAsync(source["t"]);
-                using Engine engine = new(new DirectoryParticipant("t", true, source["t"]) { RestoreDeletes = true });
+                DirectoryParticipant participant = new("t", true, source["t"]) { RestoreDeletes = true };
+                using Engine engine = inMemory ? Engine.InMemory(participant) : new Engine(participant);
                 BackupRun run = await engine.RunOk();
                 await builder.ChangeAsync();
                 await builder.DamageAsync(source["t"]);
@@ -47,15 +49,18 @@ public sealed class InPlaceRoundTripTests
     [TestMethod]
     public async Task Random_trees_without_restoreDelete_keep_what_the_backup_does_not_have_and_are_undone_exactly()
     {
+        int trees = 0;
         long extra = 0;
         int done = 0;
         await Gen.Select(Gen.Int[0, 1_000_000], Gen.Int[5, 60]).SampleAsync(
             async (seed, entries) =>
             {
-                using TempDirectory source = new();
+                bool inMemory = ++trees % 2 == 0;
+                using TempDirectory source = inMemory ? TempDirectory.InMemory() : new TempDirectory();
                 EntryTreeBuilder builder = new(seed, []);
                 await builder.FillAsync(source["t"], entries);
-                using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+                DirectoryParticipant participant = new("t", true, source["t"]);
+                using Engine engine = inMemory ? Engine.InMemory(participant) : new Engine(participant);
                 BackupRun run = await engine.RunOk();
                 await builder.ChangeAsync();
                 TreeFacts present = await TreeFacts.OfAsync(source["t"]);

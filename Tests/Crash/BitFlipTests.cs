@@ -6,7 +6,8 @@ using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Crash;
 
-/// <summary>Every bit of a small store is flipped once, and every file is cut at every length.</summary>
+/// <summary>Every bit of a small store is flipped once, and every file is cut at every length. In memory: the store keeps
+/// what each validation has found, and syncs it.</summary>
 [TestClass]
 public sealed class BitFlipTests
 {
@@ -18,9 +19,9 @@ public sealed class BitFlipTests
     [DataRow("SHA256SUMS")]
     public async Task Every_flipped_bit_and_every_cut_of_a_runs_files_is_noticed(string name)
     {
-        using TempDirectory source = new();
+        using TempDirectory source = TempDirectory.InMemory();
         source.Write("t/f", "x");
-        using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+        using Engine engine = Engine.InMemory(new DirectoryParticipant("t", true, source["t"]));
         BackupRun run = await engine.RunOk();
         string path = Path.Combine(engine.Supervisor.Catalog.DirectoryOf(run.Id), name);
         List<string> unnoticed = [];
@@ -40,9 +41,9 @@ public sealed class BitFlipTests
     [TestMethod]
     public async Task Every_flipped_bit_and_every_cut_of_a_chunk_is_noticed_or_changes_nothing()
     {
-        using TempDirectory source = new();
+        using TempDirectory source = TempDirectory.InMemory();
         source.Write("f", "the content of one small chunk");
-        using Engine engine = new(new FileParticipant("f", true, source["f"]));
+        using Engine engine = Engine.InMemory(new FileParticipant("f", true, source["f"]));
         BackupRun run = await engine.RunOk();
         int tried = 0;
         List<string> harmless = [];
@@ -69,7 +70,7 @@ public sealed class BitFlipTests
     [TestMethod]
     public void Every_flipped_bit_and_every_cut_of_store_json_is_refused_but_for_another_uuid()
     {
-        using TempDirectory directory = new();
+        using TempDirectory directory = TempDirectory.InMemory();
         BackupStore.OpenOrCreate(directory["s"]);
         string path = directory["s/store.json"];
         string text = File.ReadAllText(path);

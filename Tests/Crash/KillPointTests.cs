@@ -16,7 +16,7 @@ public sealed class KillPointTests
     [TestMethod]
     public async Task Killed_in_any_call_that_changes_the_store_a_run_is_there_whole_or_not_at_all()
     {
-        using TempDirectory directory = new();
+        using TempDirectory directory = TempDirectory.InMemory();
         StoreExaminer examiner = new(directory["store"]);
         string[] once = [Shell.Binary, "once", directory["src"], "--to", directory["store"], "--quiet"];
         int content = 0;

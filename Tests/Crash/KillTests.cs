@@ -25,8 +25,8 @@ public sealed class KillTests
         int validated = 0;
         for (int i = 0; i < Stores; i++)
         {
-            // A store of its own now and then: each round adds to it.
-            using TempDirectory directory = new();
+            // A store of its own now and then: each round adds to it. In memory, for a process is killed and no machine.
+            using TempDirectory directory = TempDirectory.InMemory();
             new TreeBuilder(Seed + i).Fill(directory["src/tree"], 200, 20_000);
             for (int file = 0; file < Files; file++)
             {

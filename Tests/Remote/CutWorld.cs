@@ -7,12 +7,13 @@ using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Remote;
 
-/// <summary>A sender, a vault and a bad line between them; a small run of several participants to send.</summary>
+/// <summary>A sender, a vault and a bad line between them; a small run of several participants to send. In memory,
+/// for the line is what is cut.</summary>
 internal sealed class CutWorld : IAsyncDisposable
 {
     public const string Server = "backup-eu";
 
-    private readonly TempDirectory _source = new();
+    private readonly TempDirectory _source = TempDirectory.InMemory();
     private readonly List<Engine> _others = [];
 
     private CutWorld(int seed)
@@ -24,11 +25,11 @@ internal sealed class CutWorld : IAsyncDisposable
         Directory.CreateDirectory(_source["pictures"]);
         File.WriteAllBytes(_source["pictures/noise"], noise);
         File.WriteAllText(_source["pictures/text"], string.Concat(Enumerable.Repeat("a line that compresses well\n", 20_000)));
-        Sender = new Engine(
+        Sender = Engine.InMemory(
             new SqliteParticipant("app", true, _source["app.db"]),
             new DirectoryParticipant("documents", true, _source["documents"]),
             new DirectoryParticipant("pictures", true, _source["pictures"]));
-        Vault = new TestVault();
+        Vault = new TestVault(TempDirectory.InMemory());
         Proxy = new CutProxy(Vault.Address);
     }
 
@@ -56,7 +57,7 @@ internal sealed class CutWorld : IAsyncDisposable
     /// <summary>An empty store of another machine, with the vault behind the same line.</summary>
     public Engine Other()
     {
-        Engine other = new();
+        Engine other = Engine.InMemory();
         other.Supervisor.Endpoints.Add(Vault.Endpoint(Server, Proxy.Address));
         _others.Add(other);
         return other;

@@ -14,12 +14,24 @@ internal sealed class TestVault : IAsyncDisposable
     public const string Login = "backup";
     public const string Password = "correct horse battery";
 
-    private readonly TempDirectory _directory = new();
+    private readonly TempDirectory _directory;
     private readonly string _path;
     private readonly List<string> _notices = [];
 
     public TestVault(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null, TimeProvider? time = null, string? path = null)
+        : this(new TempDirectory(), appendOnly, quota, keep, time, path)
     {
+    }
+
+    /// <param name="directory">Where its stores are; it goes with the vault.</param>
+    public TestVault(TempDirectory directory)
+        : this(directory, appendOnly: false, quota: null, keep: null, time: null, path: null)
+    {
+    }
+
+    private TestVault(TempDirectory directory, bool appendOnly, long? quota, RetentionPolicy? keep, TimeProvider? time, string? path)
+    {
+        _directory = directory;
         _path = path ?? _directory["vault"];
         Vault = new Vault(Access(appendOnly, quota, keep), "backupd test", time ?? TimeProvider.System);
         Vault.Noticed += n =>

@@ -9,7 +9,7 @@ namespace Backupd.Tests.Support;
 /// <summary>A real engine with a real store in a temporary directory.</summary>
 internal sealed class Engine : IDisposable
 {
-    private readonly TempDirectory _directory = new();
+    private readonly TempDirectory _directory;
 
     public Engine(params ParticipantDefinition[] participants)
         : this(new EngineSettings(), participants)
@@ -22,7 +22,13 @@ internal sealed class Engine : IDisposable
     }
 
     public Engine(EngineSettings settings, TimeProvider time, params ParticipantDefinition[] participants)
+        : this(new TempDirectory(), settings, time, participants)
     {
+    }
+
+    private Engine(TempDirectory directory, EngineSettings settings, TimeProvider time, ParticipantDefinition[] participants)
+    {
+        _directory = directory;
         Store = BackupStore.OpenOrCreate(_directory["backups"]);
         Supervisor = new BackupSupervisor(Store, [.. participants], settings, time);
     }
@@ -30,6 +36,10 @@ internal sealed class Engine : IDisposable
     public BackupStore Store { get; }
 
     public BackupSupervisor Supervisor { get; }
+
+    /// <summary>One whose store is in memory.</summary>
+    public static Engine InMemory(params ParticipantDefinition[] participants) =>
+        new(TempDirectory.InMemory(), new EngineSettings(), TimeProvider.System, participants);
 
     /// <summary>Runs a full backup to its end.</summary>
     public async Task<BackupRun> Run(params string[] participants)

@@ -15,7 +15,7 @@ internal sealed class HostileStore : IDisposable
 {
     private const string RunName = "20260101-000000-000001";
 
-    private readonly TempDirectory _directory = new();
+    private readonly TempDirectory _directory = TempDirectory.InMemory();
     private readonly List<byte[]> _lines = [];
 
     public HostileStore()
