@@ -75,6 +75,12 @@ internal sealed class RunIntake : IRunDestination
         _buffers = new IntakeBuffers((2 * workers) + 2);
     }
 
+    /// <summary>Whether another run of the id was there and is not any more.</summary>
+    internal bool HasReplaced { get; private set; }
+
+    /// <inheritdoc/>
+    public void Begin(byte[] manifestHash) => OnDisk(() => IsThere(manifestHash));
+
     /// <inheritdoc/>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids) =>
         OnDisk(() => ids.Where(id => !_fresh.Contains(id) && !_chunks.Has(id)).ToArray());
@@ -154,8 +160,7 @@ internal sealed class RunIntake : IRunDestination
         BackupRun run = IntakeCheck.Manifest(_id, manifest, _artifacts);
         OnDisk(() =>
         {
-            string place = Path.Combine(_store.CompletedDirectory, _id.ToString());
-            if (IsThere(place, manifest))
+            if (IsThere(SHA256.HashData(manifest)))
             {
                 Sync();
             }
@@ -166,7 +171,9 @@ internal sealed class RunIntake : IRunDestination
                 _directory.WriteSums();
                 Sync();
                 _beforeCommit(_id);
-                _directory.Commit(run.Status, replaces: _overwrites && Directory.Exists(place));
+                bool replaces = _overwrites && Directory.Exists(Place);
+                _directory.Commit(run.Status, replaces);
+                HasReplaced = replaces;
                 _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
             }
         });
@@ -265,15 +272,26 @@ internal sealed class RunIntake : IRunDestination
         _freshBytes = 0;
     }
 
+    private string Place => Path.Combine(_store.CompletedDirectory, _id.ToString());
+
     // The same run, from an attempt whose answer was lost, or of another sender that won.
-    private bool IsThere(string place, byte[] manifest)
+    private bool IsThere(byte[] manifestHash)
     {
-        string file = Path.Combine(place, RunDirectory.ManifestName);
-        if (!Directory.Exists(place))
+        if (!Directory.Exists(Place))
         {
             return false;
         }
-        bool isSame = File.Exists(file) && StoreFile.Read(file).AsSpan().SequenceEqual(manifest);
+        string file = Path.Combine(Place, RunDirectory.ManifestName);
+        bool isSame;
+        try
+        {
+            isSame = File.Exists(file) && SHA256.HashData(StoreFile.Read(file)).AsSpan().SequenceEqual(manifestHash);
+        }
+        catch (IOException) when (_overwrites)
+        {
+            // A manifest that cannot be read is a reason to replace the run, and none to keep it.
+            isSame = false;
+        }
         return isSame || _overwrites
             ? isSame
             : throw new RemoteException(RemoteFault.RunExists, $"there is another run {_id} already");
