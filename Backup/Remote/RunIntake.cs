@@ -19,8 +19,9 @@ namespace Backupd.Backup.Remote;
 /// </remarks>
 internal sealed class RunIntake : IRunDestination
 {
-    // What a cut of the power can cost at most, besides the time since the last checkpoint.
-    private const long CheckpointBytes = 256 * 1024 * 1024;
+    // 1 GiB, what a cut of the power can cost at most: some seconds of a fast line. Over a slow one the time is less. Nothing
+    // arrives during a checkpoint, so there should be few.
+    private const long CheckpointBytes = 1024 * 1024 * 1024;
 
     // Some 25 MiB of buffers on two cores, and not many times that on many: a line is slower than four of them.
     private const int MaxWorkers = 4;
