@@ -27,15 +27,7 @@ public sealed class ChunkReadAheadTests : IDisposable
         ChunkId[] ids = [.. engine.Chunks().Select(IdOf), .. engine.Chunks().Select(IdOf).Reverse()];
         Assert.IsGreaterThan(2 * ChunkReadAhead.Pieces, ids.Length);
         ids[ChunkReadAhead.Pieces] = new ChunkId(new byte[ChunkId.Size]);
-        using ChunkReadAhead ahead = new(engine.Store, ids, _buffers);
-        foreach (ChunkId id in ids)
-        {
-            string? problem = ahead.Next(out ReadOnlySpan<byte> stored);
-            string path = BackupStore.ChunkPath(engine.Store.ChunksDirectory, id);
-            Assert.AreEqual(File.Exists(path) ? null : "is missing", problem);
-            CollectionAssert.AreEqual(File.Exists(path) ? File.ReadAllBytes(path) : [], stored.ToArray(), id.ToString());
-        }
-        Assert.ThrowsExactly<InvalidOperationException>(() => ahead.Next(out _));
+        AssertRead(engine.Store, ids);
     }
 
     [TestMethod]
@@ -58,6 +50,19 @@ public sealed class ChunkReadAheadTests : IDisposable
             },
             CancellationToken.None);
         await Deadline.Of(reading, "the reading to end");
+    }
+
+    private void AssertRead(BackupStore store, ChunkId[] ids)
+    {
+        using ChunkReadAhead ahead = new(store, ids, _buffers);
+        foreach (ChunkId id in ids)
+        {
+            string? problem = ahead.Next(out ReadOnlySpan<byte> stored);
+            string path = BackupStore.ChunkPath(store.ChunksDirectory, id);
+            Assert.AreEqual(File.Exists(path) ? null : "is missing", problem);
+            CollectionAssert.AreEqual(File.Exists(path) ? File.ReadAllBytes(path) : [], stored.ToArray(), id.ToString());
+        }
+        Assert.ThrowsExactly<InvalidOperationException>(() => ahead.Next(out _));
     }
 
     // Files that share no chunk.

@@ -1,5 +1,4 @@
 using Backupd.Backup;
-using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Tests.Support;
 
