@@ -9,6 +9,12 @@ namespace Backupd.Backup.Remote;
 /// </summary>
 internal interface IRunDestination : IDisposable
 {
+    /// <summary>Begins, before anything else is asked or added.</summary>
+    /// <param name="manifestHash">SHA-256 of the manifest that will come.</param>
+    /// <exception cref="RemoteException">RunExists: another run of the id is there, and all that were sent would be in vain.
+    /// Others: it is not taken.</exception>
+    public void Begin(byte[] manifestHash);
+
     /// <summary>Those of some chunks that it does not have.</summary>
     /// <exception cref="RemoteException">It cannot be told.</exception>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids);

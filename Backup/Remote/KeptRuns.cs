@@ -13,7 +13,7 @@ internal sealed class KeptRuns(BackupStore store, TimeProvider time, string plac
     /// <summary>Those that are whole, newest first.</summary>
     internal IReadOnlyList<BackupRun> List(int limit) =>
     [
-        .. new RunCatalog(store).List(int.MaxValue, before: null, out _)
+        .. new RunCatalog(store).NewestFirst()
             .Where(r => r.Status is RunStatus.Completed or RunStatus.Partial)
             .Take(limit),
     ];

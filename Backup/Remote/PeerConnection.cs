@@ -17,14 +17,18 @@ internal sealed class PeerConnection : IDisposable
     private readonly CancellationToken _cancellation;
     private readonly CancellationTokenRegistration _onCancel;
 
-    private PeerConnection(Socket socket, SslStream tls, CancellationToken cancellation)
+    private PeerConnection(Socket socket, SocketStream line, SslStream tls, CancellationToken cancellation)
     {
         _socket = socket;
         _tls = tls;
-        _stream = new PeerStream(tls, []);
+        _stream = new PeerStream(tls, [], line);
         _cancellation = cancellation;
         _onCancel = cancellation.Register(socket.Dispose);
     }
+
+    /// <summary>Whether chunks need no hash of their file's bytes: the other side holds their content against their
+    /// name.</summary>
+    internal bool TakesBareChunks { get; private set; }
 
     /// <summary>Connects, makes sure who answers, and logs in.</summary>
     /// <exception cref="RemoteException">It did not work; says why.</exception>
@@ -36,14 +40,14 @@ internal sealed class PeerConnection : IDisposable
             PeerConnection? connection = null;
             try
             {
-                NetworkStream plain = new(socket, ownsSocket: true)
+                SocketStream line = new(socket, ownsSocket: true)
                 {
                     ReadTimeout = (int)address.Timeout.TotalMilliseconds,
                     WriteTimeout = (int)address.Timeout.TotalMilliseconds,
                 };
                 using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
-                SslStream tls = PeerTrust.Authenticate(plain, address);
-                connection = new PeerConnection(socket, tls, cancellation);
+                SslStream tls = PeerTrust.Authenticate(line, address);
+                connection = new PeerConnection(socket, line, tls, cancellation);
                 connection.LogIn(address);
                 return connection;
             }
@@ -154,6 +158,7 @@ internal sealed class PeerConnection : IDisposable
                 RemoteFault.Unsupported,
                 $"it speaks version {reply.Version} of the peer protocol, this backupd {PeerLimits.Version}");
         }
+        TakesBareChunks = reply.BareChunks;
     }
 
     private static Socket Connect(PeerAddress address, CancellationToken cancellation)

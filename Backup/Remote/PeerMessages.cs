@@ -28,6 +28,7 @@ internal sealed class PeerReply
     [JsonPropertyName("version")] public int Version { get; init; }
     [JsonPropertyName("agent")] public string? Agent { get; init; }
     [JsonPropertyName("append_only")] public bool AppendOnly { get; init; }
+    [JsonPropertyName("bare_chunks")] public bool BareChunks { get; init; }
     [JsonPropertyName("sha256")] public string? Sha256 { get; init; }
     [JsonPropertyName("payload")] public int Payload { get; init; }
 }

@@ -9,16 +9,24 @@ namespace Backupd.Backup.Remote;
 internal sealed class PeerRunDestination : IRunDestination
 {
     private readonly PeerConnection _connection;
+    private readonly RunId _id;
     private int _unanswered;
 
     /// <param name="connection">Owned.</param>
     /// <param name="id">The run.</param>
-    /// <exception cref="RemoteException">It is not taken.</exception>
     internal PeerRunDestination(PeerConnection connection, RunId id)
     {
         _connection = connection;
-        connection.Ask(new PeerRequest { Command = PeerCommands.BeginRun, RunId = id.ToString() });
+        _id = id;
     }
+
+    /// <inheritdoc/>
+    public void Begin(byte[] manifestHash) => _connection.Ask(new PeerRequest
+    {
+        Command = PeerCommands.BeginRun,
+        RunId = _id.ToString(),
+        Sha256 = Convert.ToHexStringLower(manifestHash),
+    });
 
     /// <inheritdoc/>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids)
@@ -47,7 +55,7 @@ internal sealed class PeerRunDestination : IRunDestination
             {
                 Command = PeerCommands.PutChunk,
                 Chunk = id.ToString(),
-                Sha256 = Convert.ToHexStringLower(SHA256.HashData(stored)),
+                Sha256 = _connection.TakesBareChunks ? null : Convert.ToHexStringLower(SHA256.HashData(stored)),
                 Payload = stored.Length,
             },
             stored);

@@ -10,6 +10,7 @@ namespace Backupd.Backup.Remote;
 internal sealed class PeerStream
 {
     private readonly Stream _stream;
+    private readonly SocketStream? _line;
     private readonly byte[] _received = new byte[64 * 1024];
     private readonly byte[] _sending = new byte[32 * 1024];
     private int _start;
@@ -18,9 +19,11 @@ internal sealed class PeerStream
 
     /// <param name="stream">The connection; the caller's.</param>
     /// <param name="begun">What was received from it already.</param>
-    internal PeerStream(Stream stream, ReadOnlySpan<byte> begun)
+    /// <param name="line">What it goes over, which bounds how long a message may take; null when nothing does.</param>
+    internal PeerStream(Stream stream, ReadOnlySpan<byte> begun, SocketStream? line = null)
     {
         _stream = stream;
+        _line = line;
         begun.CopyTo(_received);
         _end = begun.Length;
     }
@@ -32,6 +35,7 @@ internal sealed class PeerStream
         where T : class
     {
         int scanned = 0;
+        _line?.Expect();
         while (true)
         {
             int length = _received.AsSpan(_start + scanned, _end - _start - scanned).IndexOf((byte)'\n');

@@ -77,6 +77,16 @@ internal sealed class RemoteResults
         return [.. all];
     }
 
+    /// <summary>Drops the results of a run whose place another one has taken.</summary>
+    /// <exception cref="IOException">They are still there.</exception>
+    internal void Forget(RunId id)
+    {
+        if (File.Exists(PathOf(id)))
+        {
+            File.Delete(PathOf(id));
+        }
+    }
+
     private string PathOf(RunId id) => Path.Combine(Directory, $"{id}.json");
 }
 

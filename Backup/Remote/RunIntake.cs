@@ -19,8 +19,9 @@ namespace Backupd.Backup.Remote;
 /// </remarks>
 internal sealed class RunIntake : IRunDestination
 {
-    // What a cut of the power can cost at most, besides the time since the last checkpoint.
-    private const long CheckpointBytes = 256 * 1024 * 1024;
+    // 1 GiB, what a cut of the power can cost at most: some seconds of a fast line. Over a slow one the time is less. Nothing
+    // arrives during a checkpoint, so there should be few.
+    private const long CheckpointBytes = 1024 * 1024 * 1024;
 
     // Some 25 MiB of buffers on two cores, and not many times that on many: a line is slower than four of them.
     private const int MaxWorkers = 4;
@@ -74,6 +75,12 @@ internal sealed class RunIntake : IRunDestination
         _workers = new WorkerPool(workers);
         _buffers = new IntakeBuffers((2 * workers) + 2);
     }
+
+    /// <summary>Whether another run of the id was there and is not any more.</summary>
+    internal bool HasReplaced { get; private set; }
+
+    /// <inheritdoc/>
+    public void Begin(byte[] manifestHash) => OnDisk(() => IsThere(manifestHash));
 
     /// <inheritdoc/>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids) =>
@@ -154,8 +161,7 @@ internal sealed class RunIntake : IRunDestination
         BackupRun run = IntakeCheck.Manifest(_id, manifest, _artifacts);
         OnDisk(() =>
         {
-            string place = Path.Combine(_store.CompletedDirectory, _id.ToString());
-            if (IsThere(place, manifest))
+            if (IsThere(SHA256.HashData(manifest)))
             {
                 Sync();
             }
@@ -166,7 +172,9 @@ internal sealed class RunIntake : IRunDestination
                 _directory.WriteSums();
                 Sync();
                 _beforeCommit(_id);
-                _directory.Commit(run.Status, replaces: _overwrites && Directory.Exists(place));
+                bool replaces = _overwrites && Directory.Exists(Place);
+                _directory.Commit(run.Status, replaces);
+                HasReplaced = replaces;
                 _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
             }
         });
@@ -265,15 +273,26 @@ internal sealed class RunIntake : IRunDestination
         _freshBytes = 0;
     }
 
+    private string Place => Path.Combine(_store.CompletedDirectory, _id.ToString());
+
     // The same run, from an attempt whose answer was lost, or of another sender that won.
-    private bool IsThere(string place, byte[] manifest)
+    private bool IsThere(byte[] manifestHash)
     {
-        string file = Path.Combine(place, RunDirectory.ManifestName);
-        if (!Directory.Exists(place))
+        if (!Directory.Exists(Place))
         {
             return false;
         }
-        bool isSame = File.Exists(file) && StoreFile.Read(file).AsSpan().SequenceEqual(manifest);
+        string file = Path.Combine(Place, RunDirectory.ManifestName);
+        bool isSame;
+        try
+        {
+            isSame = File.Exists(file) && SHA256.HashData(StoreFile.Read(file)).AsSpan().SequenceEqual(manifestHash);
+        }
+        catch (IOException) when (_overwrites)
+        {
+            // A manifest that cannot be read is a reason to replace the run, and none to keep it.
+            isSame = false;
+        }
         return isSame || _overwrites
             ? isSame
             : throw new RemoteException(RemoteFault.RunExists, $"there is another run {_id} already");

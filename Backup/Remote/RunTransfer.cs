@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
@@ -57,6 +58,7 @@ internal sealed class RunTransfer : IDisposable
         byte[] manifest = _origin.ReadFile(RunDirectory.ManifestName);
         BackupRun run = Parse(() => RunManifest.Parse(manifest, id, RunDirectory.Place(RunStatus.Completed, id)));
         _observer.Begin(run);
+        _destination.Begin(SHA256.HashData(manifest));
         foreach (ParticipantResult participant in run.Participants)
         {
             foreach (ArtifactResult artifact in participant.Artifacts)

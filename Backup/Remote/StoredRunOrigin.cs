@@ -1,3 +1,4 @@
+using Backupd.Backup.Native;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Remote;
@@ -7,8 +8,10 @@ internal sealed class StoredRunOrigin : IRunOrigin
 {
     private readonly BackupStore _store;
     private readonly string _directory;
-    private readonly ChunkCodec _codec = new();
     private readonly IDisposable? _held;
+
+    // Memory that is not touched takes none, and most chunks are far from the longest.
+    private readonly NativeBuffer[] _buffers = new NativeBuffer[ChunkReadAhead.Pieces];
 
     /// <param name="store">The store.</param>
     /// <param name="directory">The run's directory in it.</param>
@@ -36,11 +39,18 @@ internal sealed class StoredRunOrigin : IRunOrigin
     /// <inheritdoc/>
     public void ReadChunks(IReadOnlyList<ChunkId> ids, ChunkTaker take)
     {
+        if (ids.Count == 0)
+        {
+            return;
+        }
+        for (int i = 0; i < _buffers.Length; i++)
+        {
+            _buffers[i] ??= new NativeBuffer(ChunkCodec.FileBufferBytes);
+        }
+        using ChunkReadAhead ahead = new(_store, ids, _buffers);
         foreach (ChunkId id in ids)
         {
-            string path = BackupStore.ChunkPath(_store.ChunksDirectory, id);
-            string? problem = _codec.TryReadStored(path, cold: false, out ReadOnlySpan<byte> stored);
-            if (problem is not null)
+            if (ahead.Next(out ReadOnlySpan<byte> stored) is string problem)
             {
                 throw new RemoteException(
                     RemoteFault.Damaged, $"chunk {id} {problem}; mend it with: backupd repair {_store.Directory}");
@@ -52,7 +62,10 @@ internal sealed class StoredRunOrigin : IRunOrigin
     /// <inheritdoc/>
     public void Dispose()
     {
-        _codec.Dispose();
+        foreach (NativeBuffer? buffer in _buffers)
+        {
+            buffer?.Dispose();
+        }
         _held?.Dispose();
     }
 }

@@ -65,13 +65,15 @@ public sealed class Vault
 
     /// <summary>Serves a connection until its peer closes it. Disk, long; blocks.</summary>
     /// <param name="stream">Encrypted, at its first byte after what was received; the caller's.</param>
+    /// <param name="line">What it goes over, with timeouts.</param>
     /// <param name="begun">What was received: a whole line, and perhaps more.</param>
     /// <param name="accepted">Called once the peer has shown who it is.</param>
     /// <param name="cancellation">Stops a prune; the connection itself is closed by its owner.</param>
     /// <returns>Whether the peer may still listen to what was said last.</returns>
-    public bool Serve(Stream stream, ReadOnlyMemory<byte> begun, Action accepted, CancellationToken cancellation)
+    public bool Serve(
+        Stream stream, SocketStream line, ReadOnlyMemory<byte> begun, Action accepted, CancellationToken cancellation)
     {
-        PeerStream peer = new(stream, begun.Span);
+        PeerStream peer = new(stream, begun.Span, line);
         try
         {
             Interlocked.Increment(ref _sessions);
@@ -159,7 +161,13 @@ public sealed class Vault
             }
             VaultStore store = StoreOf(login, access.Settings);
             store.Enter();
-            PeerReply reply = new() { Version = PeerLimits.Version, Agent = _agent, AppendOnly = login.IsAppendOnly };
+            PeerReply reply = new()
+            {
+                Version = PeerLimits.Version,
+                Agent = _agent,
+                AppendOnly = login.IsAppendOnly,
+                BareChunks = true,
+            };
             peer.Write(reply, PeerJson.Default.PeerReply, default);
             return store;
         }

@@ -93,7 +93,7 @@ internal sealed class VaultSession : IDisposable
                 Reply(PeerConnection.BytesOf(Arriving().Missing(asked)));
                 break;
             case PeerCommands.BeginRun:
-                BeginRun(IdOf(request));
+                BeginRun(IdOf(request), HashOf(request));
                 Reply([]);
                 break;
             case PeerCommands.PutFile:
@@ -158,27 +158,27 @@ internal sealed class VaultSession : IDisposable
         {
             throw new RemoteException(RemoteFault.Damaged, $"chunk {id} {problem}");
         }
-        PeerReply reply = new()
-        {
-            Sha256 = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(stored)),
-            Payload = stored.Length,
-        };
-        _stream.Write(reply, PeerJson.Default.PeerReply, stored);
+        // Whoever asked checks the content against the name, which tells more than a hash of these bytes.
+        _stream.Write(new PeerReply { Payload = stored.Length }, PeerJson.Default.PeerReply, stored);
     }
 
-    private void BeginRun(RunId id)
+    private void BeginRun(RunId id, byte[]? manifestHash)
     {
         EndArrival();
         _failure = null;
         _arriving = id;
         _intake = _vault.Receive(id, kept => _vault.GiveBack(_taken - kept));
+        if (manifestHash is not null)
+        {
+            Guarded(() => _intake.Begin(manifestHash));
+        }
     }
 
     private void PutChunk(PeerRequest request)
     {
         PeerStream.CheckLength(request.Payload, PeerLimits.MaxChunkBytes);
         ChunkId id;
-        byte[] sha256;
+        byte[]? sha256;
         NativeBuffer buffer;
         RunIntake intake;
         try
@@ -329,7 +329,8 @@ internal sealed class VaultSession : IDisposable
         ? id
         : throw new RemoteException(RemoteFault.ProtocolBroken, "chunk is no name of a chunk");
 
-    private static byte[] HashOf(PeerRequest request) => ChunkId.TryParse(request.Sha256.AsSpan(), out _)
-        ? Convert.FromHexString(request.Sha256!)
+    // Where it may be left out; what is said is held against whoever says it.
+    private static byte[]? HashOf(PeerRequest request) => request.Sha256 is null ? null
+        : ChunkId.TryParse(request.Sha256.AsSpan(), out _) ? Convert.FromHexString(request.Sha256)
         : throw new RemoteException(RemoteFault.ProtocolBroken, "sha256 is no hash");
 }

@@ -109,6 +109,11 @@ public sealed partial class BackupSupervisor
         RunTransfer.Copy(id, origin, intake, new ImportObserver(reading, stop));
         // Whatever was validated here before, it was not this copy.
         new RunValidations(Store).Forget(id);
+        if (intake.HasReplaced)
+        {
+            // Nor was it this one that was published.
+            new RemoteResults(Store).Forget(id);
+        }
         History.Changed(withChunks: true);
         return Catalog.Get(id);
     }

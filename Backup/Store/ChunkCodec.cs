@@ -84,7 +84,16 @@ internal sealed class ChunkCodec : IDisposable
     /// <returns>Null, or what is wrong, as a clause.</returns>
     internal string? TryReadStored(string path, bool cold, out ReadOnlySpan<byte> stored)
     {
-        stored = default;
+        _file ??= new NativeBuffer(FileBufferBytes);
+        string? problem = TryReadStored(path, cold, _file, out int length);
+        stored = _file.Span[..length];
+        return problem;
+    }
+
+    /// <summary>The same into given memory, of <see cref="FileBufferBytes"/>.</summary>
+    internal static string? TryReadStored(string path, bool cold, NativeBuffer buffer, out int length)
+    {
+        length = 0;
         int file = Posix.TryOpen(
             Posix.CurrentDirectory, Posix.Terminated(path), Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0,
             out int error);
@@ -105,13 +114,12 @@ internal sealed class ChunkCodec : IDisposable
             {
                 Posix.DropCache(file);
             }
-            _file ??= new NativeBuffer(FileBufferBytes);
-            int length = (int)status.Size;
-            if (DirectFile.Read(file, _file, length, path) < length)
+            int size = (int)status.Size;
+            if (DirectFile.Read(file, buffer, size, path) < size)
             {
                 return "became shorter while it was read";
             }
-            stored = _file.Span[..length];
+            length = size;
             return null;
         }
         catch (PosixException e)

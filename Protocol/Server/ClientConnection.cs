@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Backupd.Backup.Native;
+using Backupd.Backup.Remote;
 
 namespace Backupd.Protocol.Server;
 
@@ -22,6 +23,7 @@ internal sealed class ClientConnection : IDisposable
 
     // Null for plain. Set before the first request is read, so that nobody sends meanwhile.
     private SslStream? _tls;
+    private SocketStream? _line;
 
     /// <param name="socket">Connected; owned from now on.</param>
     /// <param name="loop">Where it is received from, unless TLS is spoken.</param>
@@ -69,7 +71,8 @@ internal sealed class ClientConnection : IDisposable
         _plain.Leave();
         // A handshake is a millisecond of arithmetic, which would keep the sessions of the loop waiting.
         await Task.Yield();
-        _tls = new SslStream(new NetworkStream(_socket, ownsSocket: false));
+        _line = new SocketStream(_socket, ownsSocket: false);
+        _tls = new SslStream(_line);
         await _tls.AuthenticateAsServerAsync(options);
     }
 
@@ -82,13 +85,16 @@ internal sealed class ClientConnection : IDisposable
         _tls is null ? _plain.SendAsync(bytes) : SendAsync(_tls, bytes);
 
     /// <summary>What TLS is spoken over, for somebody who blocks; nobody else receives or sends from then on.</summary>
-    /// <param name="silence">The longest wait of one read or write.</param>
-    internal Stream EncryptedStream(TimeSpan silence)
+    /// <param name="silence">The longest time in which nothing moves.</param>
+    internal (Stream Encrypted, SocketStream Line) PeerStreams(TimeSpan silence)
     {
-        SslStream tls = _tls ?? throw new InvalidOperationException("TLS is not spoken");
-        tls.ReadTimeout = (int)silence.TotalMilliseconds;
-        tls.WriteTimeout = (int)silence.TotalMilliseconds;
-        return tls;
+        if (_tls is null || _line is null)
+        {
+            throw new InvalidOperationException("TLS is not spoken");
+        }
+        _line.ReadTimeout = (int)silence.TotalMilliseconds;
+        _line.WriteTimeout = (int)silence.TotalMilliseconds;
+        return (_tls, _line);
     }
 
     /// <summary>Tells the client that nothing more will come. What was sent still arrives. Nothing may be on its way.</summary>
@@ -122,6 +128,7 @@ internal sealed class ClientConnection : IDisposable
     {
         _plain.Close();
         _tls?.Dispose();
+        _line?.Dispose();
     }
 
     private static async ValueTask<int> ReceiveAsync(SslStream tls, Memory<byte> space)

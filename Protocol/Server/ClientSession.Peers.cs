@@ -35,11 +35,11 @@ internal sealed partial class ClientSession
     {
         Volatile.Write(ref _messageEnds, 0);
         Volatile.Write(ref _silenceEnds, 0);
-        Stream stream = _connection.EncryptedStream(_context.Times.PeerSilence);
+        (Stream stream, SocketStream line) = _connection.PeerStreams(_context.Times.PeerSilence);
         // Of the clients' places, which it needs no more.
         LeaveLongPlace();
         bool listens = await Task.Factory.StartNew(
-            () => vault.Serve(stream, begun, () => _context.Authenticated(this), _context.Stopping),
+            () => vault.Serve(stream, line, begun, () => _context.Authenticated(this), _context.Stopping),
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         if (listens)
         {

@@ -30,6 +30,9 @@ internal sealed record ProxyPlan
 
     /// <summary>The most that passes towards the server in a second; 0 for no limit.</summary>
     public int BytesPerSecond { get; init; }
+
+    /// <summary>The most that passes towards the client in a second; 0 for no limit.</summary>
+    public int BytesPerSecondDown { get; init; }
 }
 
 /// <summary>A TCP proxy on the loopback that counts what passes and does to it what a bad line does.</summary>
@@ -47,9 +50,16 @@ internal sealed class CutProxy : IAsyncDisposable
     private int _connections;
     private int _open;
 
-    public CutProxy(IPEndPoint target)
+    /// <param name="target">Where it leads.</param>
+    /// <param name="isNarrow">Whether it takes little ahead, so that what it has not passed yet waits at the client.</param>
+    public CutProxy(IPEndPoint target, bool isNarrow = false)
     {
         Target = target;
+        if (isNarrow)
+        {
+            // What is accepted has it from the listener.
+            _listener.Server.ReceiveBufferSize = 32 * 1024;
+        }
         _listener.Start();
         Address = (IPEndPoint)_listener.LocalEndpoint;
         _accepting = AcceptAsync();
@@ -174,7 +184,8 @@ internal sealed class CutProxy : IAsyncDisposable
         {
             long? cut = isUp ? _plan.CutUp : _plan.CutDown;
             long? flip = isUp ? _plan.FlipUp : _plan.FlipDown;
-            int perTick = isUp && _plan.BytesPerSecond > 0 ? Math.Max(1, _plan.BytesPerSecond / TicksPerSecond) : 0;
+            int perSecond = isUp ? _plan.BytesPerSecond : _plan.BytesPerSecondDown;
+            int perTick = perSecond > 0 ? Math.Max(1, perSecond / TicksPerSecond) : 0;
             using PeriodicTimer tick = new(TimeSpan.FromSeconds(1.0 / TicksPerSecond));
             byte[] buffer = new byte[perTick > 0 ? perTick : 16 * 1024];
             long passed = 0;

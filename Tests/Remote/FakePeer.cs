@@ -25,6 +25,9 @@ internal sealed class FakeCall(SslStream tls, PeerStream stream, Func<string, by
     public void Reply(byte[] bytes) =>
         Reply(new PeerReply { Payload = bytes.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) }, bytes);
 
+    /// <summary>A reply with bytes and nothing about them.</summary>
+    public void Bare(byte[] bytes) => Reply(new PeerReply { Payload = bytes.Length }, bytes);
+
     /// <summary>What an honest server has under a name.</summary>
     public byte[] Honest(string name) => honest(name);
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Backupd.Backup;
 using Backupd.Backup.Remote;
@@ -19,6 +20,8 @@ public sealed class LyingPeerTests
     private static readonly Dictionary<string, Lie> Lies = new()
     {
         ["a chunk with other content"] = OfChunks((call, _) => call.Reply(Encode("something else"))),
+        ["a chunk with other content and no word of its hash"] = OfChunks((call, _) => call.Bare(Encode("something else"))),
+        ["a chunk that is no chunk and no word of its hash"] = OfChunks((call, _) => call.Bare([1, 2, 3, 4, 5])),
         ["a chunk that is no chunk"] = OfChunks((call, _) => call.Reply([1, 2, 3, 4, 5])),
         ["an empty chunk"] = OfChunks((call, _) => call.Reply([])),
         ["another hash than the bytes have"] = OfChunks((call, _) => call.Reply(
@@ -166,6 +169,45 @@ public sealed class LyingPeerTests
         result = await PublishAsync(world, other);
         Assert.Contains("not asked for", result.Error);
         Assert.IsFalse(other.Requests.Any(r => r.Command == PeerCommands.PutChunk));
+    }
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public async Task Chunks_are_sent_with_a_hash_of_their_bytes_unless_the_server_needs_none(bool isNeeded)
+    {
+        LyingWorld world = await Shared.Value;
+        byte[] missing = Convert.FromHexString(world.Listing);
+        await using FakePeer fake = new(world.Sender, world.Run, (request, call) =>
+        {
+            if (request.Command is not (PeerCommands.Login or PeerCommands.PutFile))
+            {
+                return false;
+            }
+            call.Reply(
+                request.Command == PeerCommands.Login ? new PeerReply { Version = PeerLimits.Version, BareChunks = !isNeeded }
+                    : new PeerReply { Payload = missing.Length },
+                request.Command == PeerCommands.Login ? null : missing);
+            return true;
+        });
+        await PublishAsync(world, fake);
+        PeerRequest put = fake.Requests.Single(r => r.Command == PeerCommands.PutChunk);
+        string hash = Convert.ToHexStringLower(SHA256.HashData(world.Chunk(world.Listing)));
+        Assert.AreEqual(isNeeded ? hash : null, put.Sha256);
+    }
+
+    [TestMethod]
+    public async Task A_server_that_has_another_run_of_the_id_is_sent_nothing()
+    {
+        LyingWorld world = await Shared.Value;
+        await using FakePeer fake = new(world.Sender, world.Run, OfCommand(
+            PeerCommands.BeginRun, call => call.Raw("{\"status\":409,\"error\":\"RUN_EXISTS\",\"message\":\"there is another\"}\n")));
+        RemoteResult result = await PublishAsync(world, fake);
+        Assert.Contains("there is another", result.Error);
+        Assert.AreEqual(PeerCommands.BeginRun, fake.Requests[^1].Command);
+        string manifest = Path.Combine(world.Sender.Store.CompletedDirectory, world.Run.Id.ToString(), RunDirectory.ManifestName);
+        byte[] content = await File.ReadAllBytesAsync(manifest, CancellationToken.None);
+        Assert.AreEqual(Convert.ToHexStringLower(SHA256.HashData(content)), fake.Requests[^1].Sha256);
     }
 
     private static async Task<RemoteResult> PublishAsync(LyingWorld world, FakePeer fake)

@@ -22,6 +22,9 @@ public sealed class LyingSenderTests
     [DataRow("wrong hash")]
     [DataRow("no chunk")]
     [DataRow("nothing")]
+    [DataRow("wrong name, bare")]
+    [DataRow("no chunk, bare")]
+    [DataRow("one byte changed, bare")]
     public async Task A_chunk_that_is_not_what_it_says_ends_the_arrival(string lie)
     {
         LyingWorld world = await Shared.Value;
@@ -29,9 +32,16 @@ public sealed class LyingSenderTests
         using PeerClient client = await PeerClient.LogInAsync(vault.Address);
         PeerClient.AssertOk(client.Begin(world.Run.Id), "begin");
         byte[] good = world.Chunk(world.Listing);
-        byte[] bad = lie switch { "no chunk" => [1, 2, 3], "nothing" => [], _ => good };
-        string name = lie == "wrong name" ? world.Secret : world.Listing;
-        PeerReply? reply = client.Put(IdOf(name), bad, lie == "wrong hash" ? Zeros : null);
+        bool isBare = lie.EndsWith(", bare", StringComparison.Ordinal);
+        byte[] bad = lie.Split(',')[0] switch
+        {
+            "no chunk" => [1, 2, 3],
+            "nothing" => [],
+            "one byte changed" => [.. good[..^20], (byte)(good[^20] ^ 1), .. good[^19..]],
+            _ => good,
+        };
+        string name = lie.StartsWith("wrong name", StringComparison.Ordinal) ? world.Secret : world.Listing;
+        PeerReply? reply = isBare ? client.PutBare(IdOf(name), bad) : client.Put(IdOf(name), bad, lie == "wrong hash" ? Zeros : null);
         // It is checked beside the line: at the next checkpoint at the latest it is told.
         reply = reply?.Error is null ? client.PutFile("documents.snapshot", world.FileOf("documents.snapshot")) : reply;
         PeerClient.AssertError("DATA_DAMAGED", reply, lie);
@@ -161,6 +171,10 @@ public sealed class LyingSenderTests
         PeerClient.AssertOk(client.PutFile("documents.snapshot", world.FileOf("documents.snapshot")), "the artifact");
         byte[] other = [.. world.FileOf("manifest.json"), (byte)'\n'];
         PeerClient.AssertError("RUN_EXISTS", client.Commit(other), "another manifest");
+        // Whoever says at first what will come is told at first.
+        PeerClient.AssertError("RUN_EXISTS", client.Begin(world.Run.Id, other), "another manifest, said at first");
+        PeerClient.AssertError("RUN_EXISTS", client.PutFile("documents.snapshot", []), "what is sent all the same");
+        PeerClient.AssertOk(client.Begin(world.Run.Id, world.FileOf("manifest.json")), "the same manifest, said at first");
         PeerClient.AssertError("APPEND_ONLY", client.Ask(
             new PeerRequest { Command = PeerCommands.DeleteRun, RunId = world.Run.Id.ToString() }), "a delete");
         client.Dispose();

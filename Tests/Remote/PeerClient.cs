@@ -74,7 +74,16 @@ internal sealed class PeerClient : IDisposable
         return Read();
     }
 
-    public PeerReply? Begin(RunId run) => Ask(new PeerRequest { Command = PeerCommands.BeginRun, RunId = run.ToString() });
+    public PeerReply? Begin(RunId run, byte[]? manifest = null) => Ask(new PeerRequest
+    {
+        Command = PeerCommands.BeginRun,
+        RunId = run.ToString(),
+        Sha256 = manifest is null ? null : Convert.ToHexStringLower(SHA256.HashData(manifest)),
+    });
+
+    /// <summary>Puts a chunk without a hash of its file's bytes.</summary>
+    public PeerReply? PutBare(ChunkId chunk, byte[] stored) => Ask(
+        new PeerRequest { Command = PeerCommands.PutChunk, Chunk = chunk.ToString(), Payload = stored.Length }, stored);
 
     public PeerReply? Put(ChunkId chunk, byte[] stored, string? sha256 = null) => Ask(PutOf(chunk, stored, sha256), stored);
 

@@ -91,6 +91,43 @@ public sealed class StalledPeerTests
     }
 
     [TestMethod]
+    public async Task What_is_still_on_its_way_is_not_waited_for_as_if_it_had_arrived()
+    {
+        using TempDirectory source = new();
+        byte[] noise = new byte[2_000_000];
+        new Random(87).NextBytes(noise);
+        Directory.CreateDirectory(source["tree"]);
+        await File.WriteAllBytesAsync(source["tree/noise"], noise, CancellationToken.None);
+        await using TestVault vault = new();
+        await using CutProxy proxy = new(vault.Address, isNarrow: true);
+        using Engine sender = new(new DirectoryParticipant("tree", true, source["tree"]));
+        BackupRun run = await sender.RunOk();
+        sender.Supervisor.Endpoints.Add(vault.Endpoint("vault", proxy.Address));
+        sender.Supervisor.Endpoints.Update(new EndpointChange { Name = "vault", TimeoutSeconds = 1 });
+        // The kernel takes all of it at once, and the answer to the first chunk comes behind its last byte.
+        proxy.Begin(new ProxyPlan { BytesPerSecond = 400_000 });
+        Stopwatch clock = Stopwatch.StartNew();
+        RemoteResult result = sender.Supervisor.Publish(run.Id, "vault", CancellationToken.None).Remotes.Single();
+        Assert.AreEqual("", result.Error);
+        Assert.IsGreaterThan(TimeSpan.FromSeconds(4), clock.Elapsed);
+        Assert.AreEqual(1, proxy.Connections);
+    }
+
+    [TestMethod]
+    public async Task A_trickle_is_given_up_like_silence()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 88);
+        world.PublishOk("at first");
+        Engine other = world.Other();
+        other.Supervisor.Endpoints.Update(new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = 1 });
+        // A byte every hundredth of a second: it never falls silent, and even the handshake would take ten seconds.
+        world.Proxy.Begin(new ProxyPlan { BytesPerSecondDown = 100 });
+        Stopwatch clock = Stopwatch.StartNew();
+        Assert.Contains("silent", world.TryImport(other, out _)!.Message);
+        Assert.IsLessThan(TimeSpan.FromSeconds(5), clock.Elapsed);
+    }
+
+    [TestMethod]
     public async Task A_byte_that_changes_on_the_way_ends_the_attempt_and_is_never_stored()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 84);
