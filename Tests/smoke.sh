@@ -83,7 +83,7 @@ cat >"$config" <<JSON
   "listen": { "socket": "$socket", "tcp": "127.0.0.1:$port", "tokenSecretFile": "$work/token.key" },
   "participants": {
     "app": { "sqlite": "$work/app.db" },
-    "dump": { "command": ["sh", "-c", "echo begin; sleep 1; echo end"], "timeout": "30s" },
+    "dump": { "command": ["sh", "-c", "echo begin; until [ -e $work/go ]; do sleep 0.1; done; echo end"], "timeout": "60s" },
     "src": { "directory": "$work/src" },
   },
 }
@@ -138,6 +138,8 @@ is 'its participants have the documented members' 'name,status,phase,percent,mes
     "$(jq -r '.participants[0] | keys_unsorted | join(",")' "$work/polled")"
 is 'its participants stand in name order' 'app,dump,src' "$(jq -r '[.participants[].name] | join(",")' "$work/polled")"
 is 'a second start: 409' BACKUP_RUN_ACTIVE "$(ask StartFullBackup | jq -r .error)"
+# Only now does the run end, however slow this machine is.
+touch "$work/go"
 wait "$starter"
 run=$(jq -r .run_id "$work/run.json")
 is 'the run is completed' completed "$(jq -r .status "$work/run.json")"
@@ -235,6 +237,7 @@ is 'a deleted run is gone' BACKUP_RUN_NOT_FOUND "$(ask GetBackupRun "{\"run_id\"
 check 'the other run is whole' "$binary" validate "$run" --config "$config"
 
 # --- cancel
+rm "$work/go"
 ask StartFullBackup '{"participants":["dump"]}' >"$work/cancelled.json" &
 starter=$!
 check 'the third run is on' until_true active

@@ -60,8 +60,9 @@ internal sealed class ProgramRun
     internal void Run(Action<ChildProcess> readOutput)
     {
         Cancellation.ThrowIfCancellationRequested();
-        using ChildProcess child = ChildProcess.Start(CommandLine(), Environment(), Input is not null);
+        // From before it starts: whoever sees it at work may count on its timeout being on.
         long started = Time.GetTimestamp();
+        using ChildProcess child = ChildProcess.Start(CommandLine(), Environment(), Input is not null);
         ChildExit? exit = null;
         try
         {

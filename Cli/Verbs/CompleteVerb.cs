@@ -46,8 +46,8 @@ internal static class CompleteVerb
     private static async Task<IEnumerable<string>> AskedAsync(
         string what, DaemonResolver resolver, CliContext context, CancellationToken cancellation)
     {
-        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        stop.CancelAfter(Patience);
+        using CancellationTokenSource patience = new(Patience, context.Time);
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
         try
         {
             return what switch

@@ -116,14 +116,18 @@ public sealed class CommandRestoreTests
     [TestMethod]
     public async Task A_program_that_takes_too_long_is_ended()
     {
-        using Engine engine = new(Command(["head", "-c", "3000000", "/dev/urandom"], ["sleep", "1000"]) with
-        {
-            Timeout = TimeSpan.FromSeconds(1),
-        });
+        using TempDirectory directory = new();
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        string[] idle = ["sh", "-c", "touch \"$0\"; exec sleep 1000", directory["started"]];
+        CommandParticipant slow = Command(["head", "-c", "3000000", "/dev/urandom"], idle) with { Timeout = TimeSpan.FromMinutes(1) };
+        using Engine engine = new(new EngineSettings(), clock, slow);
         BackupRun run = await engine.RunOk();
-        RestoreEnd end = await engine.GiveBack(run.Id);
+        Task<RestoreEnd> restoring = engine.Supervisor.StartRestore(new RestoreRunRequest(run.Id) { IsForced = true }).Completion;
+        await Deadline.Until(() => File.Exists(directory["started"]), "the program has begun");
+        clock.Now += TimeSpan.FromSeconds(61);
+        RestoreEnd end = await Deadline.Of(restoring, "the restore to end");
         Assert.AreEqual(RunStatus.Failed, end.Restore.Status);
-        Assert.AreEqual("sleep was stopped: it took longer than its timeout of 1 s", end.Restore.Participants[0].Error);
+        Assert.AreEqual("sh was stopped: it took longer than its timeout of 60 s", end.Restore.Participants[0].Error);
     }
 
     [TestMethod]

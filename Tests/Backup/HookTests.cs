@@ -75,15 +75,19 @@ public sealed class HookTests
     public async Task A_before_that_takes_too_long_is_ended_with_all_that_it_started()
     {
         using TempDirectory notes = new();
-        using Engine engine = new(new CommandParticipant("app", true, ["echo", "x"])
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        using Engine engine = new(new EngineSettings(), clock, new CommandParticipant("app", true, ["echo", "x"])
         {
-            Before = ["sh", "-c", "sleep 1000 & echo $! > \"$0\"; wait", notes["pid"]],
+            Before = ["sh", "-c", "sleep 1000 & echo $! > \"$0.new\"; mv \"$0.new\" \"$0\"; wait", notes["pid"]],
             After = ["touch", notes["after"]],
-            Timeout = TimeSpan.FromMilliseconds(300),
+            Timeout = TimeSpan.FromMinutes(1),
         });
-        BackupRun run = await engine.Run();
+        StartedRun started = engine.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
+        await Deadline.Until(() => File.Exists(notes["pid"]), "before has begun");
+        clock.Now += TimeSpan.FromSeconds(61);
+        BackupRun run = await Deadline.Of(started.Completion, "the run to end");
         Assert.AreEqual(RunStatus.Failed, run.Status);
-        Assert.Contains("before: sh was stopped: it took longer than its timeout of 0.3 s", run.ErrorSummary);
+        Assert.Contains("before: sh was stopped: it took longer than its timeout of 60 s", run.ErrorSummary);
         Assert.IsTrue(File.Exists(notes["after"]));
         string child = (await File.ReadAllTextAsync(notes["pid"], CancellationToken.None)).Trim();
         await Deadline.Until(() => !Directory.Exists($"/proc/{child}"), "what before had started is gone");

@@ -79,13 +79,15 @@ public sealed class RoundTripTests
         string database = source["app.db"];
         await Shell.Ok("sqlite3", database, "PRAGMA journal_mode=wal; CREATE TABLE t(a, b);");
         using Engine engine = new(new SqliteParticipant("app", true, database));
-        // Each transaction writes two rows that add up to 0; a torn copy would not.
+        // Each transaction writes two rows that add up to 0; a torn copy would not. Older ones go, so that it takes as long as
+        // the runs take, and they do not become longer by it.
         using System.Diagnostics.Process writer = Shell.Start(
             "sh",
             [
                 "-c",
-                "i=0; while [ ! -e \"$1.stop\" ] && [ $i -lt 100000 ]; do i=$((i+1)); "
-                + "echo \"BEGIN; INSERT INTO t VALUES($i, randomblob(3000)); INSERT INTO t VALUES(-$i, randomblob(3000)); COMMIT;\"; "
+                "i=0; while [ ! -e \"$1.stop\" ] && [ $i -lt 1000000 ]; do i=$((i+1)); "
+                + "echo \"BEGIN; INSERT INTO t VALUES($i, randomblob(3000)); INSERT INTO t VALUES(-$i, randomblob(3000)); "
+                + "DELETE FROM t WHERE rowid <= 2 * ($i - 5000); COMMIT;\"; "
                 + "done | sqlite3 -cmd '.timeout 10000' \"$1\"",
                 "sh", database,
             ]);

@@ -66,7 +66,7 @@ internal sealed class Chromium : IAsyncDisposable
     /// <summary>Waits until an expression holds; the page itself looks, at each of its frames.</summary>
     public async Task UntilAsync(string condition)
     {
-        const string Look = "const done = arguments[arguments.length - 1], end = performance.now() + 25000;"
+        const string Look = "const done = arguments[arguments.length - 1], end = performance.now() + 50000;"
             + "const look = () => { let is = false; try { is = !!(CONDITION); } catch { } "
             + "if (is || performance.now() > end) done(is); else setTimeout(look, 10); }; look();";
         JsonElement seen = await CallAsync(
@@ -188,7 +188,8 @@ internal sealed class Chromium : IAsyncDisposable
         {
             ["goog:chromeOptions"] = options,
             ["goog:loggingPrefs"] = new JsonObject { ["browser"] = "ALL" },
-            ["timeouts"] = new JsonObject { ["script"] = 30_000, ["pageLoad"] = 30_000 },
+            // A find waits for its element.
+            ["timeouts"] = new JsonObject { ["script"] = 55_000, ["pageLoad"] = 55_000, ["implicit"] = 30_000 },
         };
         JsonElement made = await CallAsync(
             "/session", new JsonObject { ["capabilities"] = new JsonObject { ["alwaysMatch"] = wanted } });

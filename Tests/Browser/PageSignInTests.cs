@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Backupd.Backup.Participants;
 using Backupd.Protocol.Server;
 using Backupd.Tests.Daemon;
@@ -63,7 +61,7 @@ public sealed class PageSignInTests : PageTests
     public async Task When_the_daemon_goes_the_page_says_so_and_comes_back_with_it_without_a_reload()
     {
         using DaemonFiles files = new();
-        int port = FreePort();
+        int port = FreePort.Next();
         string config = $$"""
             { "store": "{{files.Store}}",
               "listen": { "socket": "{{files.Socket}}", "tcp": "127.0.0.1:{{port}}", "tokenSecretFile": "{{files["k/token"]}}" },
@@ -96,12 +94,5 @@ public sealed class PageSignInTests : PageTests
         Assert.IsTrue(await Browser.HoldsAsync("window.same === 1 && !document.querySelector('fieldset').disabled"));
         // What the browser itself says of connections that nobody took.
         Assert.IsTrue((await Browser.LogAsync()).All(l => l.Contains("WebSocket connection to", StringComparison.Ordinal)));
-    }
-
-    private static int FreePort()
-    {
-        using Socket socket = new(SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 }

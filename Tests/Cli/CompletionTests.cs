@@ -1,5 +1,6 @@
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
+using Backupd.Tests.Daemon;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -53,7 +54,7 @@ public sealed class CompletionTests
             new CommandParticipant("one", true, ["echo", "1"]), new CommandParticipant("other", true, ["echo", "2"]));
         BackupRun run = await server.Engine.RunOk();
         using TempDirectory directory = new();
-        directory.Write("bin/backupd", $"#!/bin/sh\nexec '{Path.Combine(AppContext.BaseDirectory, "backupd")}' \"$@\"\n");
+        directory.Write("bin/backupd", $"#!/bin/sh\nexec '{DaemonProcess.Program}' \"$@\"\n");
         File.SetUnixFileMode(directory["bin/backupd"], (UnixFileMode)0b111_101_101);
         directory.Write("script", (await CommandLineTests.Run(directory, "completion", "bash")).Output);
         string Ask(string words, int index) =>

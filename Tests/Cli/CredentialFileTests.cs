@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Backupd.Cli;
@@ -64,7 +63,7 @@ public sealed class CredentialFileTests
         directory.Write("c/tls.key", identity.Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
         directory.Write("c/tls.pem", identity.Certificate.ExportCertificatePem());
         await Shell.Ok("sh", "-c", "chmod 400 \"$1\"/*", "sh", directory["c"]);
-        int port = FreePort();
+        int port = FreePort.Next();
         string config = directory.Write("c.json", $$"""
             { "store": "{{directory["s"]}}",
               "listen": { "socket": "", "tcp": "127.0.0.1:{{port}}", "tokenSecretFile": "credential:token.key",
@@ -98,13 +97,6 @@ public sealed class CredentialFileTests
         Assert.Contains(directory["c/token.key"], string.Join('\n', daemon.Log));
         Assert.DoesNotContain("it is made when", string.Join('\n', daemon.Log));
         Assert.IsEmpty(Directory.GetFiles(directory["c"]));
-    }
-
-    private static int FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static void Read(string section) => ConfigurationReader.Read(

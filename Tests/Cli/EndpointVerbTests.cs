@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Backupd.Backup.Remote;
+using Backupd.Tests.Daemon;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -157,7 +158,7 @@ public sealed class EndpointVerbTests
         await using TestServer server = new();
         server.Engine.Supervisor.Endpoints.Add(new EndpointChange { Name = "offsite" });
         server.Engine.Supervisor.Endpoints.Add(new EndpointChange { Name = "usb" });
-        string program = Path.Combine(AppContext.BaseDirectory, "backupd");
+        string program = DaemonProcess.Program;
         foreach ((string words, string offered) in ((string, string)[])
             [
                 ("endpoint set ''", "offsite\nusb\n"), ("endpoint remove --json u", "usb\n"), ("endpoint test o", "offsite\n"),

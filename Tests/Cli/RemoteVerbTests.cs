@@ -3,6 +3,7 @@ using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Tests.Remote;
+using Backupd.Tests.Daemon;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -176,7 +177,7 @@ public sealed class RemoteVerbTests
         Add(server, "usb", "/mnt/none");
         server.Engine.Supervisor.Endpoints.Update(new EndpointChange { Name = "usb", IsEnabled = false });
         string id = (await server.Engine.RunOk()).Id.ToString();
-        string program = Path.Combine(AppContext.BaseDirectory, "backupd");
+        string program = DaemonProcess.Program;
         foreach ((string words, string offered) in ((string, string)[])
             [
                 ("list --remote ''", "usb\n"), ("import u", "usb\n"), ("import usb ''", "latest\n"), ("publish ''", $"latest\n{id}\n"),

@@ -149,12 +149,13 @@ public sealed class RestoreByDaemonTests
         TempDirectory home, TestServer server, string answer, params string[] arguments) =>
         RestoreInPlaceTests.Asked(home, answer, [.. arguments, "--addr", $"unix:{server.SocketPath}"]);
 
-    // What completes --undo. The hidden verb takes the daemon from the places, as a shell has it.
+    // What completes --undo. The hidden verb takes the daemon from the places, as a shell has it,
+    // and its patience of a second does not end here.
     private static async Task<(int Code, string Output)> Complete(TempDirectory home, TestServer server)
     {
         await using StringWriter output = new();
         Places places = Places.Of(isRoot: false, name => name == "HOME" ? home.Path : null) with { Socket = server.SocketPath };
-        CliContext context = new(CommandLine.Version, places, output, TextWriter.Null, TimeProvider.System);
+        CliContext context = new(CommandLine.Version, places, output, TextWriter.Null, new ManualClock(DateTimeOffset.UtcNow));
         int code = await Deadline.Of(CommandLine.RunAsync(["complete", "--", "restore", "--undo", ""], context), "the completion");
         return (code, output.ToString());
     }

@@ -14,7 +14,8 @@ internal sealed class DaemonProcess : IDisposable
     private readonly Task _reading;
 
     public DaemonProcess(string config, string[] options, params (string, string)[] environment)
-        : this(Shell.Start(Program, ["serve", "--config", config, .. options], environment))
+        // Whoever starts the tests in the background has signals ignored, and so would the daemon.
+        : this(Shell.Start("env", ["--default-signal", Program, "serve", "--config", config, .. options], environment))
     {
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Threading.Channels;
 using Backupd.Backup.Runs;
 using Backupd.Cli;
 using Backupd.Cli.Configuration;
@@ -134,21 +135,29 @@ public sealed class SystemdNoticesTests
         }
     }
 
-    /// <summary>The service manager's end of the socket.</summary>
+    /// <summary>The service manager's end of the socket. It reads without a pause, as the real one does: the kernel keeps
+    /// ten notices, and a daemon drops what there is no room for.</summary>
     private sealed class Manager : IDisposable
     {
         private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        private readonly Channel<string> _notices = Channel.CreateUnbounded<string>();
 
-        public Manager(UnixDomainSocketEndPoint address) => _socket.Bind(address);
+        public Manager(UnixDomainSocketEndPoint address)
+        {
+            _socket.Bind(address);
+            _ = ReadAsync();
+        }
 
         /// <summary>The next notice that begins so; others in between are passed over.</summary>
-        public async Task<string> NextAsync(string begin)
+        public Task<string> NextAsync(string begin) => Deadline.Of(FindAsync(begin), $"the notice {begin}");
+
+        public void Dispose() => _socket.Dispose();
+
+        private async Task<string> FindAsync(string begin)
         {
-            byte[] buffer = new byte[4096];
             while (true)
             {
-                int count = await Deadline.Of(_socket.ReceiveAsync(buffer), $"the notice {begin}");
-                string notice = Encoding.UTF8.GetString(buffer, 0, count);
+                string notice = await _notices.Reader.ReadAsync();
                 if (notice.StartsWith(begin, StringComparison.Ordinal))
                 {
                     return notice;
@@ -156,6 +165,21 @@ public sealed class SystemdNoticesTests
             }
         }
 
-        public void Dispose() => _socket.Dispose();
+        private async Task ReadAsync()
+        {
+            byte[] buffer = new byte[4096];
+            try
+            {
+                while (true)
+                {
+                    int count = await _socket.ReceiveAsync(buffer);
+                    _notices.Writer.TryWrite(Encoding.UTF8.GetString(buffer, 0, count));
+                }
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                _notices.Writer.TryComplete(e);
+            }
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Backupd.Tests.Support;
@@ -185,15 +186,16 @@ internal sealed class CutProxy : IAsyncDisposable
             long? cut = isUp ? _plan.CutUp : _plan.CutDown;
             long? flip = isUp ? _plan.FlipUp : _plan.FlipDown;
             int perSecond = isUp ? _plan.BytesPerSecond : _plan.BytesPerSecondDown;
-            int perTick = perSecond > 0 ? Math.Max(1, perSecond / TicksPerSecond) : 0;
             using PeriodicTimer tick = new(TimeSpan.FromSeconds(1.0 / TicksPerSecond));
-            byte[] buffer = new byte[perTick > 0 ? perTick : 16 * 1024];
+            byte[] buffer = new byte[perSecond > 0 ? Math.Max(1, perSecond / TicksPerSecond) : 16 * 1024];
+            Stopwatch clock = Stopwatch.StartNew();
             long passed = 0;
             try
             {
                 while (true)
                 {
-                    if (perTick > 0)
+                    // By the clock and not by the ticks: a busy machine drops some, and the line would be slower than it is.
+                    while (perSecond > 0 && passed > clock.Elapsed.TotalSeconds * perSecond)
                     {
                         await tick.WaitForNextTickAsync(_end.Token);
                     }

@@ -52,7 +52,8 @@ public sealed class PeerKillTests
             int runs = examiner.ValidateAll(when);
             Assert.IsTrue(!result.Ok || runs == 1, when);
             hits += result.Ok ? 0 : 1;
-            whole = i == 0 ? clock.Elapsed : whole;
+            // As short as one was: the first may have had to share the machine.
+            whole = i == 0 || (result.Ok && clock.Elapsed < whole) ? clock.Elapsed : whole;
             Assert.IsTrue(i > 0 || result.Ok, when);
             if (i % 8 == 0)
             {
@@ -80,10 +81,13 @@ public sealed class PeerKillTests
         for (int i = 0; i < Kills; i++)
         {
             FillNoise(files["src/a"], 1_500_000);
+            int before = vault.Visible.Length;
             using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config);
             using TestClient client = await files.ConnectAsync();
             await client.SendAsync(client.Line("StartFullBackup") + "\n");
-            await Deadline.Until(() => vault.Server.Server.SessionCount > 0, "the sender has connected");
+            // Between two looks it may have come and gone.
+            await Deadline.Until(
+                () => vault.Server.Server.SessionCount > 0 || vault.Visible.Length > before, "the sender has connected");
             await daemon.KillAfterAsync(TimeSpan.FromMilliseconds(_random.Next(150)));
             await vault.Server.NoSessions("the kill");
             string when = $"seed {Seed}, round {i}";
@@ -121,10 +125,7 @@ public sealed class PeerKillTests
 
     private static int WriteVault(DaemonFiles files)
     {
-        using TcpListener free = new(IPAddress.Loopback, 0);
-        free.Start();
-        int port = ((IPEndPoint)free.LocalEndpoint).Port;
-        free.Stop();
+        int port = FreePort.Next();
         Directory.CreateDirectory(files["src/own"]);
         File.WriteAllText(files["password"], TestVault.Password);
         File.SetUnixFileMode(files["password"], UnixFileMode.UserRead | UnixFileMode.UserWrite);

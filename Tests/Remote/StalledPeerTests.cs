@@ -56,10 +56,10 @@ public sealed class StalledPeerTests
     public async Task Where_nobody_listens_it_is_said_so()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 82);
-        using TcpListener closed = new(IPAddress.Loopback, 0);
-        closed.Start();
-        EndPoint address = closed.LocalEndpoint;
-        closed.Stop();
+        // Bound, that nobody else gets the port, and not listening.
+        using Socket closed = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        closed.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        EndPoint address = closed.LocalEndPoint!;
         world.Sender.Supervisor.Endpoints.Update(
             new EndpointChange { Name = CutWorld.Server, Host = address.ToString(), Password = TestVault.Password });
         RemoteResult result = world.Publish();

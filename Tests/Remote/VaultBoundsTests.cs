@@ -124,5 +124,5 @@ public sealed class VaultBoundsTests
     }
 
     private static long SizeOf(string directory) =>
-        Directory.GetFiles(directory, "*", SearchOption.AllDirectories).Where(File.Exists).Sum(f => new FileInfo(f).Length);
+        Directory.GetFiles(directory, "*", SearchOption.AllDirectories).Select(f => new FileInfo(f)).Where(f => f.Exists).Sum(f => f.Length);
 }

@@ -73,9 +73,14 @@ public sealed class GoldenRunTests
     public async Task A_run_that_takes_too_long()
     {
         using Gate gate = new();
+        // Half a second passes when the participant has begun, and not before; it is the same second still.
+        ManualClock clock = new(new FrozenClock().GetUtcNow());
         await using TestServer server = new(
-            new EngineSettings { Timeout = TimeSpan.FromSeconds(0.5) }, new FrozenClock(), gate.Participant("accounts"));
-        await ExpectBadEnd(server, "timeout");
+            new EngineSettings { Timeout = TimeSpan.FromSeconds(0.5) }, clock, gate.Participant("accounts"));
+        Task ended = ExpectBadEnd(server, "timeout");
+        await gate.Entered();
+        clock.Now += TimeSpan.FromSeconds(0.5);
+        await ended;
     }
 
     [TestMethod]

@@ -20,13 +20,22 @@ public sealed class ProgressOnTheWireTests
         using TempDirectory source = new();
         new TreeBuilder(7).Fill(source.MakeDirectory("tree"), 500, 40_000);
         ImmutableArray<string> slow = ["sh", "-c", "sleep 0.05; echo slow"];
+        using Gate gate = new();
         await using TestServer server = new(
-            new CommandParticipant("a", true, slow), new DirectoryParticipant("b", true, source["tree"]), new CommandParticipant("c", true, slow));
+            new CommandParticipant("a", true, slow), new DirectoryParticipant("b", true, source["tree"]), gate.Participant("c"));
         using TestClient starter = await server.ConnectAsync();
         using TestClient subscriber = await server.ConnectAsync();
         await subscriber.CallAsync("SubscribeAll");
         Task<JsonElement> run = starter.CallJsonAsync("StartFullBackup");
-        Task<int>[] polls = [Poll(server, isLocal: true, () => run.IsCompleted), Poll(server, isLocal: false, () => run.IsCompleted)];
+        TaskCompletionSource[] seen = [new(), new()];
+        Task[] polls = [.. seen.Select((s, i) => Poll(server, isLocal: i == 0, () => run.IsCompleted, s))];
+        Task ending = EndAsync();
+        async Task EndAsync()
+        {
+            await Deadline.Of(Task.WhenAll(seen.Select(s => s.Task)), "both pollers to see the run");
+            await gate.Entered();
+            await Task.Run(gate.Open);
+        }
         int percent = 0;
         JsonElement data;
         do
@@ -39,10 +48,8 @@ public sealed class ProgressOnTheWireTests
         Assert.AreEqual(100, percent);
         string id = Text(await Deadline.Of(run, "the run"), "run_id");
         Assert.AreEqual(id, Text(data, "run_id"));
-        foreach (int seen in await Task.WhenAll(polls))
-        {
-            Assert.IsGreaterThan(0, seen, "the poller saw the run");
-        }
+        await ending;
+        await Task.WhenAll(polls);
         await ExpectIdle(starter, data.GetProperty("updated_at").GetInt64());
     }
 
@@ -72,11 +79,10 @@ public sealed class ProgressOnTheWireTests
         await ExpectIdle(other, good.GetProperty("finished_at").GetInt64());
     }
 
-    private static async Task<int> Poll(TestServer server, bool isLocal, Func<bool> isOver)
+    private static async Task Poll(TestServer server, bool isLocal, Func<bool> isOver, TaskCompletionSource seen)
     {
         using TestClient client = isLocal ? await server.ConnectLocalAsync() : await server.ConnectAsync();
         int percent = 0;
-        int seen = 0;
         while (!isOver())
         {
             JsonElement polled = await client.CallJsonAsync("GetBackupProgress");
@@ -86,10 +92,9 @@ public sealed class ProgressOnTheWireTests
                 Assert.IsGreaterThanOrEqualTo(percent, now);
                 Assert.IsLessThan(100, now);
                 percent = now;
-                seen++;
+                seen.TrySetResult();
             }
         }
-        return seen;
     }
 
     private static async Task ExpectIdle(TestClient client, long changedAt)

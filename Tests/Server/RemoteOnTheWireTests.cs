@@ -18,7 +18,7 @@ public sealed class RemoteOnTheWireTests
     public async Task Percent_of_a_run_that_is_published_goes_from_80_to_99_and_never_back()
     {
         using TempDirectory source = new();
-        // Some eight chunks each, in almost a second.
+        // Some eight chunks each, in almost two seconds.
         foreach (string name in (string[])["a", "b"])
         {
             await File.WriteAllBytesAsync(source[name], RandomNumberGenerator.GetBytes(8_000_000), CancellationToken.None);
@@ -26,7 +26,7 @@ public sealed class RemoteOnTheWireTests
         await using TestVault vault = new();
         await using TestServer server = new(new FileParticipant("a", true, source["a"]), new FileParticipant("b", true, source["b"]));
         server.Engine.Supervisor.Endpoints.Add(vault.Endpoint("eu"));
-        server.Engine.Supervisor.Endpoints.Update(new EndpointChange { Name = "eu", BandwidthBytes = 10_000_000 });
+        server.Engine.Supervisor.Endpoints.Update(new EndpointChange { Name = "eu", BandwidthBytes = 5_000_000 });
         using TestClient starter = await server.ConnectAsync();
         using TestClient subscriber = await server.ConnectAsync();
         await subscriber.CallAsync("SubscribeAll");
@@ -43,7 +43,8 @@ public sealed class RemoteOnTheWireTests
         Assert.IsTrue(sending.All(e => Percent(e) is >= 80 and <= 99), string.Join(' ', sending.Select(Percent)));
         Assert.IsTrue(seen.Where(e => Text(e, "phase") == "backup").All(e => Percent(e) <= 80), "the rest is kept for the sending");
         Assert.IsTrue(
-            sending.Any(e => Percent(e) is > 80 and < 86), $"within the first step of three: {string.Join(' ', sending.Select(Percent))}");
+            sending.Any(e => Percent(e) is (> 80 and < 86) or (> 87 and < 92)),
+            $"within the first or the second step of three: {string.Join(' ', sending.Select(Percent))}");
         Assert.IsTrue(sending.All(e => e.GetProperty("remote_total").GetInt32() == 3), "two artifacts and the manifest");
         CollectionAssert.IsSubsetOf((int[])[0, 1], sending.Select(e => e.GetProperty("remote_done").GetInt32()).ToArray());
         CollectionAssert.Contains(sending.Select(e => Text(e, "message")).ToArray(), "remote upload a eu");

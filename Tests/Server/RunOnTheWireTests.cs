@@ -104,9 +104,12 @@ public sealed class RunOnTheWireTests
         using TempDirectory source = new();
         new TreeBuilder(5).Fill(source.MakeDirectory("tree"), 300, 20_000);
         ImmutableArray<string> slow = ["sh", "-c", "sleep 0.02; echo slow"];
+        using Gate gate = new();
         await using TestServer server = new(
             new CommandParticipant("a", true, slow), new DirectoryParticipant("b", true, source["tree"]),
-            new CommandParticipant("c", false, slow), new CommandParticipant("d", true, slow));
+            new CommandParticipant("c", false, slow), new CommandParticipant("d", true, slow), gate.Participant("gate"));
+        const string free = "{\"participants\":[\"a\",\"b\",\"c\",\"d\"]}";
+        const string gated = "{\"participants\":[\"a\",\"b\",\"c\",\"d\",\"gate\"]}";
         Random random = new(11);
         Dictionary<string, int> ends = [];
         HashSet<string> phases = [];
@@ -115,13 +118,15 @@ public sealed class RunOnTheWireTests
             using TestClient starter = await server.ConnectAsync();
             using TestClient stopper = await server.ConnectLocalAsync();
             await stopper.CallAsync("SubscribeAll");
-            Task<JsonElement> started = starter.CallJsonAsync("StartFullBackup");
+            // Each second run does not end before it is stopped, however late the stop comes.
+            Task<JsonElement> started = starter.CallJsonAsync("StartFullBackup", round % 2 == 0 ? gated : free);
             // So many snapshots into the run, and then some: another moment each time.
             for (int left = random.Next(1, 9); left > 0; left--)
             {
                 JsonElement data = (await stopper.NextEventAsync("progress")).GetProperty("data");
                 phases.Add(Text(data, "phase"));
-                left = data.GetProperty("active").GetBoolean() ? left : 0;
+                bool goesOn = data.GetProperty("active").GetBoolean() && Text(data, "current_participant") != "gate";
+                left = goesOn ? left : 0;
             }
             JsonElement stopped = await stopper.CallJsonAsync("StopBackupServer");
             JsonElement ended = await Deadline.Of(started, "the run's reply");
@@ -133,7 +138,7 @@ public sealed class RunOnTheWireTests
         Assert.IsGreaterThanOrEqualTo(12, ends.GetValueOrDefault("BACKUP_RUN_CANCELLED"), seen);
         Assert.IsEmpty(ends.Keys.Except(["BACKUP_RUN_CANCELLED", "completed"]), seen);
         using TestClient last = await server.ConnectAsync();
-        JsonElement whole = await last.CallJsonAsync("StartFullBackup");
+        JsonElement whole = await last.CallJsonAsync("StartFullBackup", free);
         Assert.AreEqual("completed", Text(whole, "status"));
         Assert.IsTrue((await last.CallJsonAsync("ValidateBackupRun", $"{{\"run_id\":\"{Text(whole, "run_id")}\"}}")).GetProperty("ok").GetBoolean());
         Assert.IsEmpty(Directory.GetDirectories(server.Engine.Store.RunningDirectory));

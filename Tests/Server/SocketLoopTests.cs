@@ -120,23 +120,19 @@ public sealed class SocketLoopTests
     public async Task Closing_ends_the_receive_that_waits_and_not_on_the_thread_that_closes()
     {
         await using Rig rig = await Rig.MakeAsync();
-        int closer = 0;
-        int ended = -1;
+        // The threads and not their numbers: that of one that has ended is given to another.
+        Thread? ended = null;
         async Task ReceiveAsync()
         {
             await Assert.ThrowsExactlyAsync<ObjectDisposedException>(async () => await rig.Plain.ReceiveAsync(_space));
-            ended = Environment.CurrentManagedThreadId;
+            ended = Thread.CurrentThread;
         }
         Task receiving = ReceiveAsync();
-        Thread thread = new(() =>
-        {
-            closer = Environment.CurrentManagedThreadId;
-            rig.Plain.Close();
-        });
+        Thread thread = new(rig.Plain.Close);
         thread.Start();
         Assert.IsTrue(thread.Join(Deadline.Long));
         await Deadline.Of(receiving, "the end of the receive");
-        Assert.AreNotEqual(closer, ended);
+        Assert.AreNotSame(thread, ended);
         await Assert.ThrowsExactlyAsync<ObjectDisposedException>(async () => await rig.Plain.ReceiveAsync(_space));
     }
 

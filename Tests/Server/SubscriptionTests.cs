@@ -100,7 +100,7 @@ public sealed class SubscriptionTests
         await using TestServer server = new(Good);
         ProgressCell cell = server.Engine.Supervisor.Progress;
         using TestClient silent = await TestClient.ConnectAsync(server.Server.TcpEndPoint!, TestServer.Token(), 4096);
-        await silent.SendAsync(silent.Line("Subscribe", Channel) + "\r\n");
+        await silent.CallAsync("Subscribe", Channel);
         using TestClient reader = await server.ConnectAsync();
         await reader.CallAsync("Subscribe", Channel);
         // Large snapshots, so that the silent client's buffers fill up soon.

@@ -141,11 +141,13 @@ public sealed class TokenRequestTests
     [TestMethod]
     public async Task A_token_that_expires_during_a_session_is_refused_from_then_on_and_a_new_one_taken()
     {
-        long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
-        string brief = new AccessToken(7, SessionRole.Admin, now + 2, "", "").Sign(TestServer.Secret);
-        using TestClient client = await _server.ConnectAsync(brief);
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        await using TestServer server = new(clock, o => o);
+        long ends = clock.Now.ToUnixTimeSeconds() + 2;
+        string brief = new AccessToken(7, SessionRole.Admin, ends, "", "").Sign(TestServer.Secret);
+        using TestClient client = await server.ConnectAsync(brief);
         Assert.Contains("\"version\"", await client.CallAsync("Ping"));
-        await Deadline.Until(() => DateTimeOffset.UtcNow.ToUnixTimeSeconds() >= now + 2, "the token has expired");
+        clock.Now = DateTimeOffset.FromUnixTimeSeconds(ends);
         await client.SendAsync(client.Line("Ping", extId: "\"late\"") + "\r\n");
         MalformedRequestTests.ExpectError(await client.ReadLineAsync(), "RET_UNAUTHORIZED", "\"late\"");
         await client.SendAsync(Request(TestServer.Token()));

@@ -70,12 +70,16 @@ public sealed class UnsentRepliesTests
     [TestMethod]
     public async Task Who_takes_nothing_makes_room_for_those_that_wait()
     {
-        await using TestServer server = LongAnswers(o => o with { Times = TestServer.ShortTimes });
+        // Long enough that the patient one is never taken for one that does not read.
+        SessionTimes times = TestServer.ShortTimes with { Stall = TimeSpan.FromSeconds(1) };
+        await using TestServer server = LongAnswers(o => o with { Times = times });
         List<TestClient> greedy = await Greedy(server, Clients);
         // Behind all of them.
         using TestClient patient = await server.ConnectLocalAsync();
         Assert.EndsWith("}]}", await patient.CallAsync(Long));
-        Assert.Contains("connections that did not read were closed", server.Log);
+        // Closed first, then told.
+        await Deadline.Until(
+            () => server.Log.Contains("connections that did not read were closed", StringComparison.Ordinal), "the log to tell of it");
         Assert.EndsWith("}]}", await patient.CallAsync(Long));
         greedy.ForEach(g => g.Dispose());
     }

@@ -26,7 +26,7 @@ internal static class Killing
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
-        KillAt(process, WaitForSign(process, sign, clock) + delay - clock.Elapsed);
+        KillAt(process, WaitForSign(process, program, sign, clock) + delay - clock.Elapsed);
         TimeSpan ran = clock.Elapsed;
         await Deadline.Of(process.WaitForExitAsync(), $"{program} to end");
         // It may have ended between the look and the signal: only the exit code knows.
@@ -34,12 +34,13 @@ internal static class Killing
         return new KillOutcome(hit, ran, new Outcome(process.ExitCode, await output, await error));
     }
 
-    private static TimeSpan WaitForSign(Process process, Func<bool> sign, Stopwatch clock)
+    private static TimeSpan WaitForSign(Process process, string program, Func<bool> sign, Stopwatch clock)
     {
         TimeSpan begun = TimeSpan.Zero;
         while (!sign() && !process.WaitForExit(1))
         {
-            Assert.IsLessThan(Deadline.Long, clock.Elapsed, $"{process.ProcessName} never came so far");
+            // By the name that it was given: a process that has ended meanwhile has none any more.
+            Assert.IsLessThan(Deadline.Long, clock.Elapsed, $"{program} never came so far");
             begun = clock.Elapsed;
         }
         return begun;

@@ -61,13 +61,22 @@ internal sealed class ManualClock(DateTimeOffset now) : TimeProvider
         }
     }
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    /// <summary>Whether somebody waits for a time that is exactly so far away: one wait among others of known lengths.</summary>
+    public bool HasTimerIn(TimeSpan time)
     {
-        Assert.AreEqual(Timeout.InfiniteTimeSpan, period, "this clock has no periods");
-        ManualTimer timer = new(this, () => callback(state));
-        timer.Change(dueTime, period);
         lock (_lock)
         {
+            return _timers.Exists(t => t.Due == _passed + time);
+        }
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        ManualTimer timer = new(this, () => callback(state));
+        // In one step: time that passed between the two would never end it.
+        lock (_lock)
+        {
+            timer.Change(dueTime, period);
             _timers.Add(timer);
         }
         return timer;
@@ -82,7 +91,8 @@ internal sealed class ManualClock(DateTimeOffset now) : TimeProvider
             due = [.. _timers.Where(t => t.Due <= _passed)];
             foreach (ManualTimer timer in due)
             {
-                timer.Due = null;
+                // However much has passed, it ends once.
+                timer.Due = timer.Period > TimeSpan.Zero ? _passed + timer.Period : null;
             }
         }
         foreach (ManualTimer timer in due)
@@ -95,6 +105,8 @@ internal sealed class ManualClock(DateTimeOffset now) : TimeProvider
     {
         public TimeSpan? Due { get; set; }
 
+        public TimeSpan Period { get; private set; }
+
         public void Fire() => fire();
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
@@ -102,6 +114,7 @@ internal sealed class ManualClock(DateTimeOffset now) : TimeProvider
             lock (clock._lock)
             {
                 Due = dueTime == Timeout.InfiniteTimeSpan ? null : clock._passed + dueTime;
+                Period = period;
             }
             return true;
         }
