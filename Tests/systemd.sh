@@ -196,7 +196,7 @@ configures <<'JSON'
 }
 JSON
 check 'a unit for directories and databases, and the socket alone' installs
-check 'systemd counts less' exposure_is_below 16
+check 'systemd counts less' exposure_is_below 14
 check 'it has no network' grep -qx PrivateNetwork=yes "$unit"
 check 'a backup of them' backupd run --quiet
 facts /srv/tree >"$work/tree"

@@ -24,7 +24,7 @@ public sealed class ServiceUnitTests
     [TestMethod]
     [DataRow(22, "", "no participants")]
     [DataRow(22, Files, "directories and databases, restored in place")]
-    [DataRow(16, Files + ", \"listen\": { \"tcp\": \"\" }", "the Unix socket alone")]
+    [DataRow(14, Files + ", \"listen\": { \"tcp\": \"\" }", "the Unix socket alone")]
     [DataRow(23, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:8620\" }", "clients from everywhere")]
     [DataRow(23, "\"participants\": { \"home\": { \"directory\": \"/home\" } }", "all homes")]
     [DataRow(24, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:80\" }, " + Vault, "a vault")]
