@@ -238,7 +238,7 @@ configures <<'JSON'
 }
 JSON
 check 'a unit for programs' installs
-check 'systemd counts more' exposure_is_below 38
+check 'systemd counts more' exposure_is_below 36
 check 'a backup with programs' backupd run --quiet
 check 'programs before and after ran as they should' \
     is 'after dumper dump,after root tree,before dumper dump,before root tree' "$(grep -v told /tmp/notes | sort | paste -sd ,)"
