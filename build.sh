@@ -15,6 +15,7 @@ usage: ./build.sh [VERB]
   demo     build it and run the main job on real data of this machine: back up, change nothing, restore, compare
   test     build with warnings as errors, run all tests but those of the web page, test the native binary; ends with the counts
   test browser   the same with the tests of the web page in Chromium, which CI=true runs too
+  test systemd   the daemon and its package under systemd, in a virtual machine, and nothing else
   static   build out/static/backupd with OpenSSL inside
   arm64    build out/arm64/backupd on x86-64
   deb      build a Debian package of out/backupd; "deb arm64" of out/arm64/backupd
@@ -111,6 +112,11 @@ check_tools() {
                 need chromium command -v chromium
                 need chromium-driver command -v chromedriver
             fi
+            ;;
+        systemd)
+            need mmdebstrap command -v mmdebstrap
+            need qemu-system-x86 command -v qemu-system-x86_64
+            need e2fsprogs command -v mke2fs
             ;;
         demo)
             need sqlite3 command -v sqlite3
@@ -217,6 +223,18 @@ run_tests() {
     run_script Tests/deb.sh out/backupd
 }
 
+# By itself, because the machine takes longer to do its part than everything else together.
+run_systemd() {
+    trap finish EXIT
+    if [ "$(uname -m)" != x86_64 ]; then
+        say "the machine is one for x86-64"
+        return 1
+    fi
+    check_tools systemd
+    publish out "$(runtime)"
+    run_script Tests/systemd.sh out/backupd out/systemd
+}
+
 # run_script SCRIPT ARGUMENT...: adds the counts of its closing line.
 run_script() {
     local output counts
@@ -286,7 +304,7 @@ case ${1:-build} in
         say "version $(out/backupd version)"
         ;;
     demo) run_demo ;;
-    test) run_tests ;;
+    test) if [ "${2:-}" = systemd ]; then run_systemd; else run_tests; fi ;;
     # Larger by the size of OpenSSL, and needs no libssl3 where it runs.
     static) check_tools static; publish out/static "$(runtime)" -p:StaticOpenSslLinking=true ;;
     arm64) check_tools arm64; publish out/arm64 linux-arm64 ;;

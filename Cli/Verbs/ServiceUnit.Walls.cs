@@ -34,6 +34,10 @@ internal sealed partial class ServiceUnit
         || !_configuration.Notify.IsEmpty
         || (_configuration.Tcp is IPEndPoint tcp && !IPAddress.IsLoopback(tcp.Address));
 
+    /// <summary>Whether the whole daemon yields to others all the time, and not its backups by themselves: the call for that
+    /// is one of those by which a process takes more than its share. Programs may need these, and set their own.</summary>
+    private bool YieldsAlways => !RunsPrograms;
+
     /// <summary>Whether a unit that backupd wrote keeps the daemon from an endpoint.</summary>
     /// <param name="unit">The unit's text.</param>
     /// <param name="host">Where the endpoint is, as the daemon tells.</param>
@@ -74,12 +78,7 @@ internal sealed partial class ServiceUnit
             : "PrivateTmp=yes\n");
         unit.Append(RunsPrograms || Enters("/dev")
             ? "# Not PrivateDevices: devices are needed.\n"
-            : """
-              # Takes CAP_MKNOD, too: device nodes are restored in place by sudo backupd restore STORE/RUN alone.
-              PrivateDevices=yes
-              DevicePolicy=closed
-
-              """);
+            : "PrivateDevices=yes\nDevicePolicy=closed\n");
         unit.Append(RunsPrograms || Enters("/proc")
             ? "# Not ProtectProc, not ProcSubset: programs may look for others and at the machine.\n"
             : "ProtectProc=invisible\nProcSubset=pid\n");
@@ -90,11 +89,11 @@ internal sealed partial class ServiceUnit
     {
         unit.Append("""
             # To read everything: CAP_DAC_READ_SEARCH. To give back files with owners, modes, set-group-ID bits and, where that
-            # is asked for, capabilities: the next five.
+            # is asked for, capabilities: the next five. Not CAP_MKNOD: sudo backupd restore STORE/RUN alone makes device nodes.
 
             """);
         unit.Append("CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_SETFCAP");
-        unit.Append(RunsPrograms ? " CAP_SETUID CAP_SETGID CAP_KILL CAP_MKNOD" : "");
+        unit.Append(RunsPrograms ? " CAP_SETUID CAP_SETGID CAP_KILL" : "");
         unit.Append(_configuration.Tcp is { Port: < 1024 } ? " CAP_NET_BIND_SERVICE\n" : "\n");
         unit.Append(RunsAsOthers
             ? "# Not NoNewPrivileges: a program that runs as another user may need a setuid program.\n"
@@ -110,6 +109,17 @@ internal sealed partial class ServiceUnit
 
     private void AppendNetwork(StringBuilder unit)
     {
+        if (_configuration.Tcp is null && !UsesNetwork)
+        {
+            unit.Append("""
+                # Nothing but its own socket. After that has changed: backupd service install
+                PrivateNetwork=yes
+                RestrictAddressFamilies=AF_UNIX
+                IPAddressDeny=any
+
+                """);
+            return;
+        }
         unit.Append("""
             # Its own socket, and clients; not PrivateNetwork, because they come by the network of this machine.
             RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
@@ -129,11 +139,11 @@ internal sealed partial class ServiceUnit
     private void AppendKernel(StringBuilder unit)
     {
         unit.Append("""
-            # chown to give owners back, setpriority to yield to others while a backup is on.
+            # chown to give owners back.
             SystemCallFilter=@system-service
 
             """);
-        unit.Append(RunsPrograms ? "" : "SystemCallFilter=~@setuid @keyring\n");
+        unit.Append(YieldsAlways ? "SystemCallFilter=~@setuid @keyring @resources\n" : "");
         unit.Append("""
             SystemCallErrorNumber=EPERM
             SystemCallArchitectures=native

@@ -84,6 +84,7 @@ internal sealed partial class ServiceUnit
     internal string Text()
     {
         StringBuilder unit = new();
+        string program = Word(_program).Replace("$", "$$", StringComparison.Ordinal);
         string config = _configFile is null ? "" : $" --config {Word(_configFile).Replace("$", "$$", StringComparison.Ordinal)}";
         // The socket has the modes that say who may use it; a group must be able to get to it.
         unit.Append(CultureInfo.InvariantCulture, $"""
@@ -96,8 +97,10 @@ internal sealed partial class ServiceUnit
 
             [Service]
             Type=notify
-            ExecStart={Word(_program).Replace("$", "$$", StringComparison.Ordinal)} serve{config}
+            ExecStart={program} serve{config}
+            # The daemon logs what it refuses; the second line tells it to whoever asked.
             ExecReload=/bin/kill -HUP $MAINPID
+            ExecReload={program} config check{config}
             Restart=on-failure
             RestartSec=5
             # A configuration that is refused is refused again.
@@ -117,6 +120,7 @@ internal sealed partial class ServiceUnit
             RuntimeDirectoryMode={(_configuration.Group.Length > 0 ? "0755" : "0750")}
 
             """);
+        unit.Append(YieldsAlways ? "# To whoever else wants the processors.\nNice=10\n" : "");
         AppendCredentials(unit);
         unit.Append("\n# Reads everything, writes what is named here.\nProtectSystem=strict\n");
         AppendWritable(unit);

@@ -22,13 +22,14 @@ public sealed class ServiceUnitTests
         + "\"d\": { \"directory\": \"/a b\" } }";
 
     [TestMethod]
-    [DataRow(23, "", "no participants")]
-    [DataRow(23, Files, "directories and databases, restored in place")]
-    [DataRow(25, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:8620\" }", "clients from everywhere")]
-    [DataRow(25, "\"participants\": { \"home\": { \"directory\": \"/home\" } }", "all homes")]
-    [DataRow(25, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:80\" }, " + Vault, "a vault")]
-    [DataRow(25, Files + ", \"notify\": { \"n\": { \"ntfy\": \"https://h.example/t\" } }", "somebody is told")]
-    [DataRow(37, "\"participants\": { \"p\": { \"command\": [\"pg_dump\"], \"user\": \"postgres\" } }", "programs of others")]
+    [DataRow(22, "", "no participants")]
+    [DataRow(22, Files, "directories and databases, restored in place")]
+    [DataRow(14, Files + ", \"listen\": { \"tcp\": \"\" }", "the Unix socket alone")]
+    [DataRow(23, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:8620\" }", "clients from everywhere")]
+    [DataRow(23, "\"participants\": { \"home\": { \"directory\": \"/home\" } }", "all homes")]
+    [DataRow(24, Files + ", \"listen\": { \"tcp\": \"0.0.0.0:80\" }, " + Vault, "a vault")]
+    [DataRow(23, Files + ", \"notify\": { \"n\": { \"ntfy\": \"https://h.example/t\" } }", "somebody is told")]
+    [DataRow(36, "\"participants\": { \"p\": { \"command\": [\"pg_dump\"], \"user\": \"postgres\" } }", "programs of others")]
     public async Task The_exposure_that_systemd_counts_stays_low(int tenths, string configuration, string what)
     {
         using TempDirectory directory = new();
@@ -69,8 +70,10 @@ public sealed class ServiceUnitTests
     [DataRow("\"t\": { \"directory\": \"/home/me\" }", "ProtectHome=read-only", true)]
     [DataRow("\"t\": { \"directory\": \"/home\" }", "ProtectHome=read-only", false)]
     [DataRow("\"t\": { \"directory\": \"/home\" }", "ReadOnlyPaths=-/root -/run/user", true)]
-    [DataRow("\"t\": { \"directory\": \"/srv\" }", "SystemCallFilter=~@setuid @keyring", true)]
-    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "SystemCallFilter=~@setuid @keyring", false)]
+    [DataRow("\"t\": { \"directory\": \"/srv\" }", "SystemCallFilter=~@setuid @keyring @resources", true)]
+    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "SystemCallFilter=~@setuid @keyring @resources", false)]
+    [DataRow("\"t\": { \"directory\": \"/srv\" }", "Nice=10", true)]
+    [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "Nice=10", false)]
     [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "PrivateTmp=yes", false)]
     [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "NoNewPrivileges=yes", true)]
     [DataRow("\"t\": { \"directory\": \"/srv\", \"before\": [\"sync\"] }", "IPAddressDeny=any", false)]
@@ -87,6 +90,27 @@ public sealed class ServiceUnitTests
         Assert.DoesNotContain(wall, Lines(Text(Vault)));
         Assert.DoesNotContain(wall, Lines(Text("\"notify\": { \"n\": { \"ping\": \"/p\" } }")));
         Assert.DoesNotContain(wall, Lines(Text("", publishesByNetwork: true)));
+    }
+
+    [TestMethod]
+    public void A_daemon_without_a_port_has_no_network_unless_it_reaches_for_it()
+    {
+        const string none = "\"listen\": { \"tcp\": \"\" }";
+        string unit = Text(none);
+        Assert.Contains("PrivateNetwork=yes", Lines(unit));
+        Assert.Contains("RestrictAddressFamilies=AF_UNIX", Lines(unit));
+        Assert.IsTrue(ServiceUnit.Shuts(unit, "backup.example:8620"));
+        Assert.DoesNotContain("PrivateNetwork=yes", Lines(Text("")));
+        Assert.DoesNotContain("PrivateNetwork=yes", Lines(Text(none, publishesByNetwork: true)));
+        Assert.DoesNotContain("PrivateNetwork=yes", Lines(Text(none + ", \"notify\": { \"n\": { \"ping\": \"/p\" } }")));
+        Assert.DoesNotContain("PrivateNetwork=yes", Lines(Text(none + ", \"participants\": { \"p\": { \"command\": [\"pg_dump\"] } }")));
+    }
+
+    [TestMethod]
+    public void A_reload_tells_whoever_asked_for_it()
+    {
+        string[] lines = [.. Lines(Text("", "/opt/b d")).Where(l => l.StartsWith("ExecReload=", StringComparison.Ordinal))];
+        CollectionAssert.AreEqual((string[])["ExecReload=/bin/kill -HUP $MAINPID", "ExecReload=\"/opt/b d\" config check"], lines);
     }
 
     [TestMethod]

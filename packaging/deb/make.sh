@@ -32,10 +32,11 @@ put 755 "$binary" usr/bin/backupd
 "$tool" service print --config "$sources/unit.json" \
     | sed -e '1s/.*/# Of the package, for a store below \/var\/lib\/backupd. backupd service install makes one that fits your configuration, and/' \
         -e '1a # that counts instead of this one: stores and endpoints elsewhere, ports below 1024, credentials, restores in place, higher walls.' \
-        -e 's|^ExecStart=.*|ExecStart=/usr/bin/backupd serve|' \
+        -e 's|^ExecStart=.*|ExecStart=/usr/bin/backupd serve|' -e 's|^ExecReload=.* config check.*|ExecReload=/usr/bin/backupd config check|' \
         -e 's|^StartLimitBurst=.*|&\n# backupd init writes it.\nConditionPathExists=/etc/backupd/backupd.json|' \
     | made 644 lib/systemd/system/backupd.service
 grep -q '^ExecStart=/usr/bin/backupd serve$' "$tree/lib/systemd/system/backupd.service"
+grep -q '^ExecReload=/usr/bin/backupd config check$' "$tree/lib/systemd/system/backupd.service"
 grep -q '^ConditionPathExists=' "$tree/lib/systemd/system/backupd.service"
 put 644 "$sources/tmpfiles.conf" usr/lib/tmpfiles.d/backupd.conf
 put 644 "$sources/sysusers.conf" usr/lib/sysusers.d/backupd.conf
