@@ -11,7 +11,7 @@ internal static class EntryFacts
     private const long RacySeconds = 2;
 
     /// <summary>What tells whether an entry is the same as at an earlier run, and nothing more.</summary>
-    internal static ListingEntry Identity(byte[] path, FileStatus status) => new()
+    internal static EntryIdentity Identity(byte[] path, FileStatus status) => new()
     {
         Path = path,
         Type = TypeOf(status),
@@ -23,8 +23,16 @@ internal static class EntryFacts
         Inode = status.Inode,
     };
 
-    internal static ListingEntry Entry(byte[] path, FileStatus status, DateTimeOffset readAt) => Identity(path, status) with
+    internal static ListingEntry Entry(byte[] path, FileStatus status, DateTimeOffset readAt) => new()
     {
+        Path = path,
+        Type = TypeOf(status),
+        Mode = status.Permissions,
+        Uid = status.Uid,
+        Gid = status.Gid,
+        Mtime = Mtime(status),
+        Ctime = Ctime(status),
+        Inode = status.Inode,
         Size = status.IsRegular ? status.Size : 0,
         DeviceMajor = status.DeviceNumberMajor,
         DeviceMinor = status.DeviceNumberMinor,

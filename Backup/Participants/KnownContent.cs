@@ -11,14 +11,12 @@ internal sealed class KnownContent
     // Which chunks were found in place lately; neighbours share chunks, so most questions are answered here.
     private const int MaxPresent = 64 * 1024;
 
-    // Small files by their hash, for those that were moved or copied. At about 100 bytes each, 6 MiB; what does not fit is
-    // found again by chunks, as far as its neighbours moved with it.
-    private const int MaxFiles = 64 * 1024;
-
     private readonly ChunkWriter _chunks;
     private readonly HashSet<ChunkId> _sparse = [];
     private readonly HashSet<Segment> _present = [];
-    private readonly Dictionary<ChunkId, Segment> _files = [];
+
+    // For those that were moved or copied.
+    private readonly KnownFiles _files = new();
     private Segment _lastPresent;
 
     /// <param name="chunks">Of the run.</param>
@@ -74,9 +72,9 @@ internal sealed class KnownContent
     /// <param name="content">All of the file.</param>
     internal void Remember(ReadOnlySpan<byte> sha256, Segment content)
     {
-        if (!content.IsHole && _files.Count < MaxFiles && ChunkId.TryParse(sha256, out ChunkId hash))
+        if (!content.IsHole && ChunkId.TryParse(sha256, out ChunkId hash))
         {
-            _files.TryAdd(hash, content);
+            _files.Add(hash, content);
         }
     }
 
@@ -94,7 +92,7 @@ internal sealed class KnownContent
         {
             return earlier.Segments;
         }
-        return ChunkId.TryParse(entry.Sha256, out ChunkId hash) && _files.TryGetValue(hash, out Segment known)
+        return ChunkId.TryParse(entry.Sha256, out ChunkId hash) && _files.TryFind(hash, out Segment known)
             && known.Length == entry.Size && IsUsable(known)
             ? [known]
             : default;

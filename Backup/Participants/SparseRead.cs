@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
 
@@ -11,8 +10,6 @@ internal static class SparseRead
 
     // A hole shorter than this is read as the zeros it is: a segment of its own would cost more.
     private const long MinHoleBytes = 64 * 1024;
-    private const int SeekData = 3;
-    private const int SeekHole = 4;
 
     /// <summary>Reads a file from its start to its end.</summary>
     /// <param name="file">The open file.</param>
@@ -65,17 +62,13 @@ internal static class SparseRead
         {
             return position;
         }
-        long data = Libc.Seek(file, position, SeekData);
-        if (data < 0 && Marshal.GetLastPInvokeError() == Errno.NoDeviceOrAddress)
-        {
-            data = size;
-        }
+        long data = FileHoles.DataFrom(file, position, size);
         if (data - position >= MinHoleBytes)
         {
             content.Hole(data - position);
             position = data;
         }
-        long hole = data < size ? Libc.Seek(file, Math.Max(position, data), SeekHole) : size;
+        long hole = data < size ? FileHoles.DataEnd(file, Math.Max(position, data)) : size;
         if (hole > position)
         {
             dataEnd = hole;

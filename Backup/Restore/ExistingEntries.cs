@@ -120,6 +120,8 @@ internal sealed class ExistingEntries
         for (long end = position + length; position < end;)
         {
             _cancellation.ThrowIfCancellationRequested();
+            // A listing may name a hole of exbibytes. The last byte is read in any case: the file may have become shorter.
+            position = Math.Max(position, Math.Min(FileHoles.DataFrom(file, position, end), end - 1));
             Span<byte> existing = _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, end - position));
             if (Posix.ReadFully(file, existing, position, display) < existing.Length || existing.ContainsAnyExcept((byte)0))
             {

@@ -166,6 +166,10 @@ internal sealed partial class InPlaceTree : IDisposable
                 FileRestorer.RefuseUncaptured(present, parent, name, Show(directory.Path));
                 Posix.Unlink(parent, name);
             }
+            else if (Sockets.IsOne(parent, name))
+            {
+                Posix.Unlink(parent, name);
+            }
         }
         fixed (byte* path = name)
         {

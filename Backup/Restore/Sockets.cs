@@ -6,6 +6,12 @@ namespace Backupd.Backup.Restore;
 /// <summary>The addresses of programs, which are in no backup and hold nothing.</summary>
 internal static class Sockets
 {
+    /// <summary>Whether a name is one.</summary>
+    /// <param name="parent">The open directory that holds it.</param>
+    /// <param name="name">Its name there, ended with a 0.</param>
+    internal static bool IsOne(int parent, byte[] name) =>
+        Posix.TryStatus(parent, name, out FileStatus status, out _) && status.Kind == FileKind.Socket;
+
     /// <summary>Empties a directory that holds nothing else, so that it can go.</summary>
     /// <param name="parent">The open directory that holds it.</param>
     /// <param name="name">Its name there, ended with a 0.</param>
@@ -22,8 +28,7 @@ internal static class Sockets
         {
             List<byte[]> names = [];
             int leftOut = new DirectoryNames().Read(directory, display, names);
-            bool isAll = leftOut == 0 && names.Count > 0 && names.TrueForAll(
-                n => Posix.TryStatus(directory, n, out FileStatus status, out _) && status.Kind == FileKind.Socket);
+            bool isAll = leftOut == 0 && names.Count > 0 && names.TrueForAll(n => IsOne(directory, n));
             if (isAll)
             {
                 names.ForEach(n => Posix.Unlink(directory, n));

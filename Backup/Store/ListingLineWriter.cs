@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Text.Encodings.Web;
 using System.Text.Unicode;
 
@@ -32,7 +33,7 @@ internal sealed class ListingLineWriter
 
     /// <summary>The beginning of a line: what tells whether an entry is the same as at an earlier run. No member is left
     /// open, so what follows begins with a comma.</summary>
-    internal void WriteIdentity(ListingEntry entry)
+    internal void WriteIdentity(in EntryIdentity entry)
     {
         Raw("{"u8);
         Bytes("\"path"u8, entry.Path);
@@ -57,7 +58,7 @@ internal sealed class ListingLineWriter
     /// <summary>A line with the first so many segments, without its end of line.</summary>
     internal void WriteEntry(ListingEntry entry, int segments)
     {
-        WriteIdentity(entry);
+        WriteIdentity(EntryIdentity.Of(entry));
         if (entry.Racy)
         {
             Raw(",\"racy\":true"u8);
@@ -261,12 +262,15 @@ internal sealed class ListingLineWriter
 
     private static byte Octal(uint mode, int shift) => (byte)('0' + ((mode >> shift) & 7));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Span<byte> Space(int count)
     {
         if (_text.Length - _length < count)
         {
-            Array.Resize(ref _text, Math.Max(2 * _text.Length, _length + count));
+            Grow(count);
         }
         return _text.AsSpan(_length);
     }
+
+    private void Grow(int count) => Array.Resize(ref _text, Math.Max(2 * _text.Length, _length + count));
 }

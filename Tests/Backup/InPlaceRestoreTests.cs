@@ -64,6 +64,25 @@ public sealed class InPlaceRestoreTests
     }
 
     [TestMethod]
+    public async Task What_is_there_as_the_address_of_a_program_by_now_gives_way()
+    {
+        using TempDirectory source = Tree();
+        using Engine engine = Engine(source);
+        TreeFacts facts = await TreeFacts.OfAsync(source["t"]);
+        BackupRun run = await engine.RunOk();
+        Directory.Delete(source["t/d"], recursive: true);
+        File.Delete(source["t/same"]);
+        foreach (string name in (string[])["t/d", "t/same"])
+        {
+            RawFile.MakeNode(System.Text.Encoding.UTF8.GetBytes(source[name]), RawFile.Socket, 0, 0);
+        }
+        RestoreEnd dry = await engine.RestoreInPlace(new RestoreRunRequest(run.Id) { IsDryRun = true });
+        RestoreRun restore = await engine.RestoreInPlaceOk(run.Id);
+        Assert.IsEmpty(facts.DifferencesTo(await TreeFacts.OfAsync(source["t"])));
+        CollectionAssert.AreEqual(restore.Participants[0].Figures.Changes, dry.Restore.Participants[0].Figures.Changes);
+    }
+
+    [TestMethod]
     public async Task A_tree_that_is_gone_comes_back_and_an_undo_takes_it_away_again()
     {
         using TempDirectory source = Tree();

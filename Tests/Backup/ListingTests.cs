@@ -59,7 +59,7 @@ public sealed class ListingTests
                     Xattrs = trap ? [new Xattr("user.,\"seg\":["u8.ToArray(), path)] : entry.Xattrs,
                 };
                 ListingLineWriter lines = new(16);
-                lines.WriteIdentity(file);
+                lines.WriteIdentity(EntryIdentity.Of(file));
                 int identity = lines.Length;
                 byte[] start = lines.Text.ToArray();
                 lines.Clear();

@@ -31,7 +31,7 @@ internal sealed class ListingCases
                 for (int i = 0; i < _lines.Length; i++)
                 {
                     identity.Clear();
-                    identity.WriteIdentity(_entries[i]);
+                    identity.WriteIdentity(EntryIdentity.Of(_entries[i]));
                     same += IsSame(_lines[i], identity, _entries[i].Size) ? 1 : 0;
                 }
                 return same;
