@@ -84,6 +84,42 @@ public sealed class LyingPeerTests
     }
 
     [TestMethod]
+    [DataRow("another content", true)]
+    [DataRow("another content", false)]
+    [DataRow("no chunk", true)]
+    [DataRow("no chunk", false)]
+    [DataRow("", true)]
+    [DataRow("", false)]
+    public async Task A_chunk_of_a_file_that_is_not_what_its_name_says_is_not_taken(string what, bool isHashed)
+    {
+        LyingWorld world = await Shared.Value;
+        byte[] stored = what == "another content" ? Encode(what) : Encoding.ASCII.GetBytes(what);
+        await using FakePeer fake = new(world.Sender, world.Run, (request, call) =>
+        {
+            // The listing itself is honest, and names what comes next.
+            if (request.Command != PeerCommands.GetChunk || request.Chunk == world.Listing)
+            {
+                return false;
+            }
+            if (isHashed)
+            {
+                call.Reply(stored);
+            }
+            else
+            {
+                call.Bare(stored);
+            }
+            return true;
+        });
+        using Engine other = new();
+        other.Supervisor.Endpoints.Add(Endpoint(fake));
+        BackupException error = Assert.ThrowsExactly<BackupException>(
+            () => other.Supervisor.Import(Server, world.Run.Id, overwrite: false, CancellationToken.None));
+        Assert.AreEqual(BackupFault.RemoteImportFailed, error.Fault, error.Message);
+        AssertNothing(other, what);
+    }
+
+    [TestMethod]
     public async Task A_server_that_has_not_the_chunks_that_a_listing_names_gives_no_run()
     {
         LyingWorld world = await Shared.Value;
