@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes Startup.order: the methods that a daemon runs from its start to its first answers. The build lays them side by side,
-# so that a start touches a third of the pages of code and an idle daemon keeps as much less in memory. The order of a year ago
-# still helps: methods that are gone are passed over, new ones lie with the rest.
+# so that a start touches a third of the pages of code and an idle daemon keeps as much less in memory. An old order still helps:
+# methods that are gone are passed over, new ones lie with the rest.
 #
 # usage: bench/startup.sh      needs out/backupd and out/backupd.dbg (./build.sh), valgrind, jq; installs them as root
 set -euo pipefail
