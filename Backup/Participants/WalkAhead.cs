@@ -1,6 +1,6 @@
-using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using Backupd.Backup.Native;
+using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Participants;
 
@@ -22,9 +22,8 @@ internal sealed class WalkAhead : IDisposable
 
     private readonly WalkCounts _counts;
     private readonly DirectoryWalker _walker;
-    private readonly BlockingCollection<Batch> _full = [];
-    private readonly BlockingCollection<Batch> _free = [];
-    private readonly CancellationTokenSource _stop = new();
+    private readonly HandoverQueue<Batch> _full = new();
+    private readonly HandoverQueue<Batch> _free = new();
     private readonly Thread _thread;
 
     // Of the walking thread.
@@ -84,18 +83,19 @@ internal sealed class WalkAhead : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _stop.Cancel();
+        // It ends at the first batch that it does not get.
+        while (_free.TakeAtOnce() is not null)
+        {
+        }
+        _free.Complete();
         _thread.Join();
         _walker.Dispose();
         _filling?.Close();
         _taking?.Close();
-        while (_full.TryTake(out Batch? batch))
+        while (_full.TakeAtOnce() is Batch batch)
         {
             batch.Close();
         }
-        _full.Dispose();
-        _free.Dispose();
-        _stop.Dispose();
     }
 
     private void TakeBatch(CancellationToken cancellation)
@@ -105,9 +105,10 @@ internal sealed class WalkAhead : IDisposable
             Batch done = _taking;
             _taking = null;
             done.Close();
-            _free.Add(done, cancellation);
+            _free.Add(done);
         }
-        _taking = _full.Take(cancellation);
+        _taking = _full.Take(cancellation)
+            ?? throw new InvalidOperationException("the walk has ended without a last batch");
         _counts.Add(_taking.Counts);
         _next = 0;
     }
@@ -117,7 +118,7 @@ internal sealed class WalkAhead : IDisposable
         try
         {
             _filling = Begin();
-            while (_walker.Next(out WalkEntry entry))
+            while (_filling is not null && _walker.Next(out WalkEntry entry))
             {
                 _filling.Entries.Add(entry);
                 if (_filling.Entries.Count == BatchEntries || _filling.Closings.Count >= BatchDirectories)
@@ -126,11 +127,10 @@ internal sealed class WalkAhead : IDisposable
                     _filling = Begin();
                 }
             }
-            Hand(isLast: true);
-        }
-        catch (OperationCanceledException)
-        {
-            // Nobody wants the rest.
+            if (_filling is not null)
+            {
+                Hand(isLast: true);
+            }
         }
         catch (Exception e)
         {
@@ -141,9 +141,13 @@ internal sealed class WalkAhead : IDisposable
         }
     }
 
-    private Batch Begin()
+    // Null when nobody wants the rest.
+    private Batch? Begin()
     {
-        Batch batch = _free.Take(_stop.Token);
+        if (_free.Take() is not Batch batch)
+        {
+            return null;
+        }
         batch.Clear();
         _walker.Counts = batch.Counts;
         return batch;
@@ -175,7 +179,7 @@ internal sealed class WalkAhead : IDisposable
 
     private sealed class Batch
     {
-        internal List<WalkEntry> Entries { get; } = new(BatchEntries);
+        internal List<WalkEntry> Entries { get; } = [];
 
         /// <summary>Directories that no entry behind this batch needs.</summary>
         internal List<int> Closings { get; } = [];

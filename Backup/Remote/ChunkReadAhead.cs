@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
@@ -15,8 +14,8 @@ internal sealed class ChunkReadAhead : IDisposable
     internal const int Pieces = 3;
 
     private readonly BackupStore _store;
-    private readonly BlockingCollection<Piece> _free = [];
-    private readonly BlockingCollection<Piece> _read = [];
+    private readonly HandoverQueue<Piece> _free = new();
+    private readonly HandoverQueue<Piece> _read = new();
     private readonly Thread _thread;
     private Piece? _taken;
 
@@ -45,7 +44,8 @@ internal sealed class ChunkReadAhead : IDisposable
         {
             _free.Add(_taken);
         }
-        if (!_read.TryTake(out _taken, Timeout.Infinite))
+        _taken = _read.Take();
+        if (_taken is null)
         {
             _failure?.Throw();
             throw new InvalidOperationException("all chunks were taken");
@@ -57,10 +57,12 @@ internal sealed class ChunkReadAhead : IDisposable
     /// <summary>Ends it, wherever it is.</summary>
     public void Dispose()
     {
-        _free.CompleteAdding();
+        // It ends at the first piece that it does not get.
+        while (_free.TakeAtOnce() is not null)
+        {
+        }
+        _free.Complete();
         _thread.Join();
-        _free.Dispose();
-        _read.Dispose();
     }
 
     private void Read(IReadOnlyList<ChunkId> ids)
@@ -69,7 +71,7 @@ internal sealed class ChunkReadAhead : IDisposable
         {
             foreach (ChunkId id in ids)
             {
-                if (!_free.TryTake(out Piece? piece, Timeout.Infinite))
+                if (_free.Take() is not Piece piece)
                 {
                     return;
                 }
@@ -86,7 +88,7 @@ internal sealed class ChunkReadAhead : IDisposable
         }
         finally
         {
-            _read.CompleteAdding();
+            _read.Complete();
         }
     }
 

@@ -96,8 +96,7 @@ public sealed partial class BackupSupervisor
         ActiveOperation active, InPlacePlan plan, RestoreProgress progress, TaskCompletionSource<RestoreEnd> completion)
     {
         RestoreEnd end = new RestoreRunner(plan, progress, () => active.IsTimedOut, active.Stop).Run();
-        // As after a run: what it has allocated goes back to the system.
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        GiveMemoryBack();
         // What was there before is in the store now.
         History.Changed(withChunks: true);
         lock (_turn)

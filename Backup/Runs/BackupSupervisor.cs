@@ -208,8 +208,7 @@ public sealed partial class BackupSupervisor : IDisposable
         }
         end = PublishEnded(end, due, dueError, active, progress);
         run = end.Run;
-        // A daemon is idle most of its life: what the run has allocated goes back to the system now.
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        GiveMemoryBack();
         // Before anybody can see the ending and ask.
         History.Ended(end, runner.ChunkBytes);
         lock (_turn)
@@ -220,6 +219,16 @@ public sealed partial class BackupSupervisor : IDisposable
         }
         RunEnded?.Invoke(end);
         active.Complete(run);
+    }
+
+    // A daemon is idle most of its life: what an operation has allocated goes back to the system at its end. A program that
+    // ends with the operation would only make its user wait.
+    private void GiveMemoryBack()
+    {
+        if (Settings.IsBackground)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        }
     }
 
     private void Release(ActiveOperation active)

@@ -9,7 +9,8 @@ public sealed record EngineSettings
     /// <summary>Drop the page cache before new chunks are read back.</summary>
     public bool ValidateCold { get; init; }
 
-    /// <summary>Runs, and the programs that they start, leave the processors to whoever else wants them.</summary>
+    /// <summary>The process is a daemon: runs, and the programs that they start, leave the processors to whoever else wants
+    /// them, and the end of a run gives its memory back.</summary>
     public bool IsBackground { get; init; }
 
     /// <summary>Which runs stay after a successful full run; null keeps all.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Backupd.Backup.Native;
 
 namespace Backupd.Backup.Store;
@@ -42,31 +41,31 @@ internal sealed class SlabPool : IDisposable
     // not make two cores faster.
     private const int Count = 5;
 
-    private readonly SemaphoreSlim _free = new(Count);
-    private readonly ConcurrentBag<Slab> _slabs = [];
-    private readonly ConcurrentBag<NativeBuffer> _all = [];
+    // Guards itself and _all; whoever wants a slab waits on it.
+    private readonly Stack<Slab> _free = new();
+    private readonly List<NativeBuffer> _all = [];
 
     /// <summary>A slab with one user, the caller; waits for one while calling <paramref name="tick"/>.</summary>
     internal Slab Rent(Action tick)
     {
-        while (!_free.Wait(WorkerPool.TickMs))
+        while (true)
         {
+            if (TryRent() is Slab slab)
+            {
+                slab.Take();
+                return slab;
+            }
             tick();
         }
-        if (!_slabs.TryTake(out Slab? slab))
-        {
-            NativeBuffer buffer = new(Slab.Bytes);
-            _all.Add(buffer);
-            slab = new Slab(this, buffer);
-        }
-        slab.Take();
-        return slab;
     }
 
     internal void Return(Slab slab)
     {
-        _slabs.Add(slab);
-        _free.Release();
+        lock (_free)
+        {
+            _free.Push(slab);
+            Monitor.Pulse(_free);
+        }
     }
 
     /// <summary>Frees the memory. Nobody may use a slab any more.</summary>
@@ -76,6 +75,28 @@ internal sealed class SlabPool : IDisposable
         {
             buffer.Dispose();
         }
-        _free.Dispose();
+    }
+
+    // Null when none became free within a tick.
+    private Slab? TryRent()
+    {
+        lock (_free)
+        {
+            if (_free.Count == 0 && _all.Count == Count)
+            {
+                Monitor.Wait(_free, WorkerPool.TickMs);
+            }
+            if (_free.TryPop(out Slab? slab))
+            {
+                return slab;
+            }
+            if (_all.Count == Count)
+            {
+                return null;
+            }
+            NativeBuffer buffer = new(Slab.Bytes);
+            _all.Add(buffer);
+            return new Slab(this, buffer);
+        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 
 namespace Backupd.Backup.Store;
@@ -14,11 +13,13 @@ internal sealed class WorkerPool : IDisposable
     internal const int TickMs = 100;
 
     // Constant after construction.
-    private readonly BlockingCollection<Action<ChunkCodec>> _queue;
     private readonly Thread[] _threads;
+    private readonly HandoverQueue<Action<ChunkCodec>> _queue = new();
+    private readonly Func<bool> _hasRoom;
+    private readonly Func<bool> _isIdle;
     private readonly object _progress = new();
 
-    // Guarded by _progress.
+    // Guarded by _progress, on which only the queueing thread waits.
     private ExceptionDispatchInfo? _failure;
     private int _open;
 
@@ -27,7 +28,9 @@ internal sealed class WorkerPool : IDisposable
 
     internal WorkerPool(int threads)
     {
-        _queue = new BlockingCollection<Action<ChunkCodec>>(threads * 2);
+        // One in hand and two that wait for each.
+        _hasRoom = () => _open < threads * 3;
+        _isIdle = () => _open == 0;
         _threads = new Thread[threads];
         for (int i = 0; i < threads; i++)
         {
@@ -40,32 +43,12 @@ internal sealed class WorkerPool : IDisposable
     /// first failure of earlier work, and queues nothing then.</summary>
     internal void Queue(Action<ChunkCodec> work, Action tick)
     {
+        WaitUntil(_hasRoom, tick);
         lock (_progress)
         {
-            _failure?.Throw();
             _open++;
         }
-        bool isQueued = false;
-        try
-        {
-            while (!_queue.TryAdd(work, TickMs))
-            {
-                ThrowIfFailed();
-                tick();
-            }
-            isQueued = true;
-        }
-        finally
-        {
-            if (!isQueued)
-            {
-                // No worker will ever end it, and whoever waits for all of them would wait for ever.
-                lock (_progress)
-                {
-                    _open--;
-                }
-            }
-        }
+        _queue.Add(work);
     }
 
     /// <summary>Waits until a condition holds that only finished work can bring about.</summary>
@@ -87,7 +70,7 @@ internal sealed class WorkerPool : IDisposable
     }
 
     /// <summary>Waits until everything queued is done.</summary>
-    internal void WaitUntilIdle(Action tick) => WaitUntil(() => _open == 0, tick);
+    internal void WaitUntilIdle(Action tick) => WaitUntil(_isIdle, tick);
 
     /// <summary>Drops what has not begun and waits for what has; nothing may be queued afterwards.</summary>
     internal void Abandon()
@@ -115,18 +98,17 @@ internal sealed class WorkerPool : IDisposable
     public void Dispose()
     {
         _stopping = true;
-        _queue.CompleteAdding();
+        _queue.Complete();
         foreach (Thread thread in _threads)
         {
             thread.Join();
         }
-        _queue.Dispose();
     }
 
     private void Work()
     {
         using ChunkCodec codec = new();
-        foreach (Action<ChunkCodec> work in _queue.GetConsumingEnumerable())
+        while (_queue.Take() is Action<ChunkCodec> work)
         {
             ExceptionDispatchInfo? failure = null;
             try
@@ -148,5 +130,4 @@ internal sealed class WorkerPool : IDisposable
                 Monitor.PulseAll(_progress);
             }
         }
-    }
-}
+    }}

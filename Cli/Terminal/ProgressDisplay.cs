@@ -54,9 +54,15 @@ public sealed class ProgressDisplay
         _startedAt = time.GetTimestamp();
     }
 
+    /// <summary>Whether anything is shown at all.</summary>
+    public bool IsShown => _mode != ProgressMode.None;
+
+    /// <summary>Whether what is shown are JSON lines.</summary>
+    public bool IsJson => _mode == ProgressMode.Json;
+
     /// <summary>Shows a state; the last one of an operation is always shown.</summary>
     /// <param name="progress">The state.</param>
-    /// <param name="json">The same as a JSON line.</param>
+    /// <param name="json">The same as a JSON line; not looked at unless <see cref="IsJson"/>.</param>
     public void Show(ProgressObject progress, string json)
     {
         switch (_mode)

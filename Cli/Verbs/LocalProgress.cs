@@ -37,7 +37,11 @@ internal static class LocalProgress
 
     private static void Show(ProgressSnapshot snapshot, ProgressDisplay display)
     {
+        if (!display.IsShown)
+        {
+            return;
+        }
         ProgressObject progress = ProgressObject.From(snapshot);
-        display.Show(progress, JsonSerializer.Serialize(progress, WireJson.Default.ProgressObject));
+        display.Show(progress, display.IsJson ? JsonSerializer.Serialize(progress, WireJson.Default.ProgressObject) : "");
     }
 }
