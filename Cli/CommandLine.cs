@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Backupd.Backup;
 using Backupd.Cli.Client;
 using Backupd.Cli.Configuration;
@@ -158,6 +159,9 @@ public static class CommandLine
                 return ExitCodes.OfSymbol(e.Symbol);
             case NoDaemonException e:
                 error.WriteLine($"backupd: {e.Message}");
+                return ExitCode.NoDaemon;
+            case JsonException e:
+                error.WriteLine($"backupd: what answers is no backupd of this version: {Units.Printable(e.Message)}");
                 return ExitCode.NoDaemon;
             case OperationCanceledException:
                 return ExitCode.Cancelled;

@@ -63,6 +63,9 @@ public sealed class RunCatalog
         }
     }
 
+    /// <summary>The ids of finished runs, newest first, whatever is in their directories.</summary>
+    internal IReadOnlyList<RunId> Ids() => [.. Directories().Select(d => d.Id)];
+
     /// <summary>One finished run, or the safety run of the restore with that id.</summary>
     /// <exception cref="BackupException">RunNotFound, RunDamaged.</exception>
     public BackupRun Get(RunId id) => WithState(Read(id, DirectoryOf(id)));

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
+using Backupd.Backup;
 
 namespace Backupd.Cli.Client;
 
@@ -8,6 +10,9 @@ namespace Backupd.Cli.Client;
 /// <param name="EndPoint">Where to connect to.</param>
 public sealed record DaemonAddress(string Text, EndPoint EndPoint)
 {
+    // sockaddr_un has room for 108, and a zero ends it.
+    private const int MaxSocketPathBytes = 107;
+
     private const string UnixPrefix = "unix:";
     private const string TlsPrefix = "tls:";
     private const string PlainPrefix = "tcp:";
@@ -27,6 +32,7 @@ public sealed record DaemonAddress(string Text, EndPoint EndPoint)
     };
 
     /// <summary>Reads an address; null when it is none.</summary>
+    /// <exception cref="BackupException">As for <see cref="Unix"/>.</exception>
     public static DaemonAddress? TryParse(string text)
     {
         if (text.StartsWith(UnixPrefix, StringComparison.Ordinal))
@@ -52,8 +58,11 @@ public sealed record DaemonAddress(string Text, EndPoint EndPoint)
     }
 
     /// <summary>The address of a Unix socket.</summary>
-    public static DaemonAddress Unix(string path) =>
-        new($"{UnixPrefix}{path}", new UnixDomainSocketEndPoint(path)) { IsPlain = true };
+    /// <exception cref="BackupException">The path is longer than the kernel takes.</exception>
+    public static DaemonAddress Unix(string path) => Encoding.UTF8.GetByteCount(path) <= MaxSocketPathBytes
+        ? new($"{UnixPrefix}{path}", new UnixDomainSocketEndPoint(path)) { IsPlain = true }
+        : throw new BackupException(
+            BackupFault.InputInvalid, $"the path of a Unix socket has at most {MaxSocketPathBytes} bytes, which {path} has not");
 
     internal Socket CreateSocket() => EndPoint is UnixDomainSocketEndPoint
         ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)

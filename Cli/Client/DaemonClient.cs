@@ -91,8 +91,22 @@ public sealed class DaemonClient : IDisposable
             ?? throw new NoDaemonException($"the daemon answered {command} with nothing");
     }
 
-    /// <summary>Sends a request and returns the line of its reply, an error or not. Events before it are skipped.</summary>
+    /// <summary>Sends a request and returns what its reply says, an error or a payload, whichever shape the daemon gives its
+    /// replies. Events before it are skipped.</summary>
     public async Task<string> RequestLineAsync(string command, string data, CancellationToken cancellation)
+    {
+        string line = await ExchangeAsync(command, data, cancellation);
+        using JsonDocument json = Parse(line);
+        // A run has a status too, but that is a word.
+        return !json.RootElement.TryGetProperty("error", out _)
+            && json.RootElement.TryGetProperty("status", out JsonElement status) && status.ValueKind == JsonValueKind.Number
+            && json.RootElement.TryGetProperty("data", out JsonElement payload)
+            ? payload.GetRawText()
+            : line;
+    }
+
+    /// <summary>Sends a request and returns the line of its reply as it came. Events before it are skipped.</summary>
+    public async Task<string> ExchangeAsync(string command, string data, CancellationToken cancellation)
     {
         await SendAsync(command, data, cancellation);
         while (true)

@@ -57,9 +57,12 @@ internal sealed class DaemonResolver
         {
             return DaemonAddress.Unix(_context.Places.SystemSocket);
         }
-        return configuration.Socket.Length > 0 || configuration.Tcp is null
-            ? DaemonAddress.Unix(configuration.Socket.Length > 0 ? configuration.Socket : _context.Places.Socket)
-            : DaemonAddress.TryParse(configuration.Tcp.ToString())!;
+        if (configuration.Socket.Length > 0 || configuration.Tcp is null)
+        {
+            return DaemonAddress.Unix(configuration.Socket.Length > 0 ? configuration.Socket : _context.Places.Socket);
+        }
+        DaemonAddress address = DaemonAddress.TryParse(configuration.Tcp.ToString())!;
+        return configuration.Tls.Mode == TlsMode.Off ? address with { UsesTls = false, IsPlain = true } : address;
     }
 
     // A user without a daemon and a configuration asks the one that root has set up. Its directory is looked for and not

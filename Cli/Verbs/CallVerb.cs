@@ -33,7 +33,7 @@ internal static class CallVerb
         {
             string json = await ReadDataAsync(parsed.GetValue(data), cancellation);
             using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
-            string line = await daemon.RequestLineAsync(parsed.GetValue(name)!, json, cancellation);
+            string line = await daemon.ExchangeAsync(parsed.GetValue(name)!, json, cancellation);
             await context.Output.WriteLineAsync(line);
             try
             {
@@ -69,8 +69,9 @@ internal static class CallVerb
             }
             return System.Text.Encoding.UTF8.GetString(line.ToArray());
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The latter for text that is half of a character.
             throw new BackupException(BackupFault.InputInvalid, $"the data is not JSON: {e.Message}", inner: e);
         }
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Backupd.Backup;
+using Backupd.Backup.Runs;
 using Backupd.Cli.Client;
 using Backupd.Cli.Configuration;
 using Backupd.Protocol.Contracts;
@@ -85,12 +86,18 @@ internal static class HealthVerb
     {
         GetServerInfoReply info = await daemon.RequestAsync(
             "GetServerInfo", "{}", WireJson.Default.GetServerInfoReply, cancellation);
+        // As the daemon has it: what began later comes from a clock that was ahead once, and says nothing.
+        long latest = (context.Time.GetUtcNow() + StoredHistory.MaxAhead).ToUnixTimeSeconds();
         RunObject? last = null;
         RunObject? good = null;
         await foreach (RunObject run in DaemonRuns.AllAsync(daemon, 1000, withParticipants: false, cancellation))
         {
+            if (run.StartedAt > latest)
+            {
+                continue;
+            }
             last ??= run;
-            if (run is { Type: Backup.Runs.RunType.Full, Status: Backup.Runs.RunStatus.Completed })
+            if (run is { Type: RunType.Full, Status: RunStatus.Completed })
             {
                 good = await DaemonRuns.GetAsync(daemon, run.RunId, cancellation);
                 break;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Backupd.Backup.Runs;
 using Backupd.Cli.Client;
 using Backupd.Protocol.Contracts;
 
@@ -11,13 +12,17 @@ namespace Backupd.Cli.Verbs;
 /// </summary>
 internal sealed class LogFollower : IDisposable
 {
-    // 1 s: a person does not wait for longer, and a look at a store costs a listing and one manifest.
+    // 1 s: a person does not wait for longer, and a look at a store costs two listings of directories.
     private static readonly TimeSpan LookPause = TimeSpan.FromSeconds(1);
 
     private readonly RunSource _source;
     private readonly DaemonClient? _events;
     private readonly TimeProvider _time;
     private readonly HashSet<string> _seen = [];
+
+    // Every run that was there at the last look. Not only the newest counts: one that a clock ahead of the time has dated stays
+    // the newest.
+    private HashSet<RunId> _known = [];
 
     private LogFollower(RunSource source, DaemonClient? events, TimeProvider time)
     {
@@ -56,6 +61,7 @@ internal sealed class LogFollower : IDisposable
     /// <param name="cancellation">Gives up.</param>
     internal async Task<IReadOnlyList<RunObject>> NewAsync(int limit, CancellationToken cancellation)
     {
+        _known = [.. _source.Ids()];
         IReadOnlyList<RunObject> runs = await _source.ListAsync(limit, cancellation);
         return [.. runs.Where(r => _seen.Add(r.RunId)).Reverse()];
     }
@@ -76,7 +82,7 @@ internal sealed class LogFollower : IDisposable
         {
             await Task.Delay(LookPause, _time, cancellation);
         }
-        while ((await _source.ListAsync(limit: 1, cancellation)).All(r => _seen.Contains(r.RunId)));
+        while (_source.Ids().All(_known.Contains));
     }
 
     /// <inheritdoc/>

@@ -53,7 +53,7 @@ internal static class PruneVerb
         command.Add(dryRun);
         command.Add(now);
         CommonOptions options = new CommonOptions(command).WithProgress().WithJson().WithDaemon();
-        command.SetAction(async (parsed, cancellation) =>
+        command.SetAction(async (parsed, _) =>
         {
             PruneRequest request = new()
             {
@@ -63,7 +63,7 @@ internal static class PruneVerb
             };
             string? store = parsed.GetValue(directory);
             PruneBackupRunsReply outcome = store is null && !RulesAreNamed(parsed)
-                ? await InDaemonAsync(request, options, parsed, context, cancellation)
+                ? await InDaemonAsync(request, new Following(options, parsed, context))
                 : await HereAsync(store, request, options, parsed, context);
             if (options.Json(parsed))
             {
@@ -83,13 +83,16 @@ internal static class PruneVerb
         .OfType<OptionResult>().Any(o => !o.Implicit && o.Option.Name.StartsWith("--keep-", StringComparison.Ordinal));
 
     private static async Task<PruneBackupRunsReply> InDaemonAsync(
-        PruneRequest request, CommonOptions options, ParseResult parsed, CliContext context,
-        CancellationToken cancellation)
+        PruneRequest request, Following following)
     {
-        using DaemonClient daemon = await new DaemonResolver(options, parsed, context).ConnectAsync(cancellation);
+        using Interrupts interrupts = new();
+        DaemonResolver resolver = new(following.Options, following.Parsed, following.Context);
+        using DaemonClient daemon = await resolver.ConnectAsync(interrupts.Token);
         JsonObject data = new() { ["dry_run"] = request.IsDryRun, ["empty_trash"] = request.EmptyTrashNow };
-        return await daemon.RequestAsync(
-            "PruneBackupRuns", data.ToJsonString(), WireJson.Default.PruneBackupRunsReply, cancellation);
+        string line = await FollowedRequest.AskAsync(
+            daemon, "PruneBackupRuns", data.ToJsonString(), following, interrupts.Token);
+        DaemonClient.ThrowIfError(line);
+        return JsonSerializer.Deserialize(line, WireJson.Default.PruneBackupRunsReply)!;
     }
 
     private static async Task<PruneBackupRunsReply> HereAsync(

@@ -50,7 +50,7 @@ internal sealed class RestoreInDaemon
             "restore", "StartRestoreRun", _request.ForWire(run.RunId, subject.Names), _daemon, follower, interrupts.Token);
         if (_request.IsDetached)
         {
-            return await started.DetachAsync(_context);
+            return await started.DetachAsync(_options, _parsed, _context);
         }
         ProgressDisplay display = _options.Display(
             _parsed, _context, follower.Sources, RestoreReporter.Mode(_request, _options, _parsed));

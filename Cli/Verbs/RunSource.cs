@@ -76,6 +76,9 @@ internal abstract class RunSource : IDisposable
     /// <summary>The newest completed run, or the newest partial one when none is completed.</summary>
     internal abstract Task<FoundRun> LatestAsync(CancellationToken cancellation);
 
+    /// <summary>The ids of a store's runs, readable or not; none of a daemon, which tells of new ones by itself.</summary>
+    internal virtual IReadOnlyList<RunId> Ids() => [];
+
     /// <inheritdoc/>
     public virtual void Dispose()
     {
@@ -111,6 +114,8 @@ internal sealed class StoreRuns(BackupStore store) : RunSource
         return Task.FromResult<IReadOnlyList<(RestoreObject, bool)>>(
             [.. restores.Select(r => (RestoreObject.Row(r), UndoneRestore.HasSafety(store, r)))]);
     }
+
+    internal override IReadOnlyList<RunId> Ids() => _catalog.Ids();
 
     internal override Task<FoundRun> GetAsync(RunId id, CancellationToken cancellation) =>
         Task.FromResult(Found(_catalog.Get(id)));

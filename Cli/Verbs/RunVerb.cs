@@ -57,7 +57,7 @@ internal static class RunVerb
             StartedOperation started = await StartedOperation.StartAsync(
                 "run", "StartFullBackup", data, starter, follower, interrupts.Token);
             return parsed.GetValue(detach)
-                ? await started.DetachAsync(context)
+                ? await started.DetachAsync(options, parsed, context)
                 : await FollowAsync(
                     started, follower, interrupts, resolver, new Report(named, options, parsed, context));
         });

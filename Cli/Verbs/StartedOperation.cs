@@ -1,4 +1,6 @@
+using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
@@ -54,22 +56,30 @@ internal sealed class StartedOperation
 
     /// <summary>Waits until it is on and leaves it alone.</summary>
     /// <exception cref="ErrorReplyException">It was not begun.</exception>
-    internal async Task<int> DetachAsync(CliContext context)
+    internal async Task<int> DetachAsync(CommonOptions options, ParseResult parsed, CliContext context)
     {
         // An event of another run than before says that it is on; a reply before it says that it is not.
         using CancellationTokenSource stop = new();
         Task<string> started = _follower.WaitForStartAsync(_runBefore, stop.Token);
-        string id = "";
+        string id;
         if (await Task.WhenAny(started, _reply) == _reply)
         {
             DaemonClient.ThrowIfError(await _reply);
+            id = IdOf(await _reply);
         }
         else
         {
-            id = await started + " ";
+            id = await started;
         }
         await stop.CancelAsync();
-        await context.Error.WriteLineAsync($"the {_noun} {id}has started; follow it with: backupd watch");
+        if (options.Json(parsed))
+        {
+            await context.Output.WriteLineAsync(new JsonObject { [_noun + "_id"] = id }.ToJsonString());
+        }
+        else if (!options.Quiet(parsed))
+        {
+            await context.Error.WriteLineAsync($"the {_noun} {id} has started; follow it with: backupd watch");
+        }
         return (int)ExitCode.Ok;
     }
 
@@ -132,6 +142,12 @@ internal sealed class StartedOperation
         {
             // Nothing was begun, or its end was not seen in time; the reply says how it ended.
         }
+    }
+
+    private string IdOf(string line)
+    {
+        using JsonDocument reply = JsonDocument.Parse(line);
+        return reply.RootElement.GetProperty(_noun + "_id").GetString() ?? "";
     }
 
     /// <summary>Whether a reply is an error.</summary>

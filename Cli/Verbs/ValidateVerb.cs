@@ -110,38 +110,10 @@ internal static class ValidateVerb
         {
             data["participants"] = new JsonArray([.. names.Select(n => (JsonNode)JsonValue.Create(n))]);
         }
-        string line = await FollowAsync(daemon, data.ToJsonString(), following, stop);
+        string line = await FollowedRequest.AskAsync(
+            daemon, "ValidateBackupRun", data.ToJsonString(), following, stop);
         DaemonClient.ThrowIfError(line);
         return JsonSerializer.Deserialize(line, WireJson.Default.RunObject)!;
-    }
-
-    /// <summary>Shows the validation while it is on; Ctrl-C cancels it.</summary>
-    /// <returns>The reply.</returns>
-    private static async Task<string> FollowAsync(
-        DaemonClient daemon, string data, Following following, CancellationToken stop)
-    {
-        DaemonResolver resolver = new(following.Options, following.Parsed, following.Context);
-        ProgressDisplay display = following.Options.Display(following.Parsed, following.Context, Nothing);
-        using RunFollower follower = await RunFollower.SubscribeAsync(resolver, stop);
-        using CancellationTokenSource answered = new();
-        Task shown = follower.ShowUntilEndAsync(display, answered.Token);
-        try
-        {
-            Task<string> reply = daemon.RequestLineAsync("ValidateBackupRun", data, CancellationToken.None);
-            if (await Task.WhenAny(reply, Task.Delay(Timeout.InfiniteTimeSpan, stop)) != reply)
-            {
-                using DaemonClient other = await resolver.ConnectAsync(CancellationToken.None);
-                await other.RequestLineAsync("StopBackupServer", "{}", CancellationToken.None);
-            }
-            return await reply;
-        }
-        finally
-        {
-            await answered.CancelAsync();
-            // Whatever the other connection met: it is there to be looked at, and the reply says how it ended.
-            await Task.WhenAny(shown);
-            display.End();
-        }
     }
 
     private static async Task<RunObject> HereAsync(

@@ -27,7 +27,8 @@ internal static class WatchVerb
             using Interrupts interrupts = new();
             using RunFollower follower = await RunFollower.SubscribeAsync(
                 new DaemonResolver(options, parsed, context), interrupts.Token);
-            await context.Error.WriteLineAsync("watching; Ctrl-C ends the watching and nothing else");
+            TextWriter words = options.Quiet(parsed) ? TextWriter.Null : context.Error;
+            await words.WriteLineAsync("watching; Ctrl-C ends the watching and nothing else");
             while (true)
             {
                 ProgressDisplay display = options.Display(parsed, context, follower.Sources);
@@ -38,7 +39,7 @@ internal static class WatchVerb
                     {
                         throw new NoDaemonException("the daemon closed the connection");
                     }
-                    await context.Error.WriteLineAsync(
+                    await words.WriteLineAsync(
                         $"{(end.RunId.Length > 0 ? $"run {end.RunId} " : "")}ended as {RunNames.Of(end.Status)}: "
                         + Units.Printable(end.Message));
                 }

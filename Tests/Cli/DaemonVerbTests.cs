@@ -2,6 +2,7 @@ using System.Text.Json;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Cli;
+using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -228,6 +229,75 @@ public sealed class DaemonVerbTests
         Assert.IsTrue(events.All(e => e.GetProperty("event").GetString() == "backup.progress"));
         Assert.AreEqual("running", events[0].GetProperty("data").GetProperty("status").GetString());
         Assert.AreEqual("cancelled", events[^1].GetProperty("data").GetProperty("status").GetString());
+    }
+
+    [TestMethod]
+    public async Task A_daemon_that_wraps_its_replies_is_understood_by_every_verb()
+    {
+        await using TestServer server = new(o => o with { Envelope = ReplyEnvelope.Wrapped }, Good);
+        using TempDirectory home = new();
+        (int code, string output, string error) = await Run(home, server, "run", "--json");
+        Assert.AreEqual(0, code, error);
+        string id = JsonDocument.Parse(output).RootElement.GetProperty("run_id").GetString()!;
+        Assert.AreEqual(id, server.Engine.Supervisor.Catalog.Latest()!.Id.ToString());
+        Assert.Contains("\"active\":false", (await Run(home, server, "status", "--json")).Output);
+        (code, output, _) = await Run(home, server, "health");
+        Assert.StartsWith("BACKUPD OK", output);
+        Assert.AreEqual(0, code);
+        Assert.Contains("maintenance mode is on", (await Run(home, server, "maintenance", "on")).Output);
+        Assert.Contains("\"maintenance\":true", (await Run(home, server, "maintenance", "--json")).Output);
+        (code, _, error) = await Run(home, server, "validate", id);
+        Assert.AreEqual(0, code, error);
+        Assert.Contains(id, (await Run(home, server, "log")).Output);
+        (code, _, error) = await Run(home, server, "prune", "--dry-run");
+        Assert.AreEqual(2, code);
+        Assert.Contains("\"keep\": {", error);
+        Assert.Contains("\"status\":200,\"data\":{", (await Run(home, server, "call", "GetBackupProgress")).Output, "as it came");
+    }
+
+    [TestMethod]
+    public async Task What_is_typed_wrongly_is_a_sentence()
+    {
+        await using TestServer server = new(Good);
+        using TempDirectory home = new();
+        string path = "/" + new string('x', 107);
+        (int code, _, string error) = await CommandLineTests.Run(home, "status", "--addr", $"unix:{path}");
+        Assert.AreEqual(2, code);
+        Assert.Contains($"the path of a Unix socket has at most 107 bytes, which {path} has not", error);
+        Assert.AreEqual(3, (await CommandLineTests.Run(home, "health", "--addr", $"unix:{path}")).Code);
+        Assert.AreEqual(13, (await CommandLineTests.Run(home, "status", "--addr", $"unix:{path[..107]}")).Code);
+        (code, _, error) = await Run(home, server, "call", "GetBackupRun", "{\"run_id\":\"\\ud800\"}");
+        Assert.AreEqual(2, code);
+        Assert.Contains("the data is not JSON", error);
+    }
+
+    [TestMethod]
+    public async Task A_configuration_without_TLS_is_asked_without_it()
+    {
+        await using TestServer server = new(Good);
+        using TempDirectory home = new();
+        int port = server.Server.TcpEndPoint!.Port;
+        // Not what counts as a loopback address by its spelling would be asked with TLS.
+        home.Write("c.json", "{\"store\":\"" + home["s"] + "\",\"listen\":{\"socket\":\"\",\"tcp\":\"0.0.0.0:" + port
+            + "\",\"tls\":\"off\",\"allowPlaintext\":true}}");
+        home.Write("token", TestServer.Token(SessionRole.Admin));
+        (int code, _, string error) = await CommandLineTests.Run(
+            home, "status", "--config", home["c.json"], "--token-file", home["token"]);
+        Assert.AreEqual(0, code, error);
+    }
+
+    [TestMethod]
+    public async Task A_prune_in_the_daemon_shows_its_progress()
+    {
+        await using TestServer server = new(Good);
+        using TempDirectory home = new();
+        await server.Engine.RunOk();
+        await server.Engine.RunOk();
+        server.Engine.Supervisor.Reconfigure(
+            server.Engine.Supervisor.Participants, new EngineSettings { Keep = new RetentionPolicy { Last = 1 } });
+        (int code, _, string error) = await Run(home, server, "prune", "--progress", "json");
+        Assert.AreEqual(0, code, error);
+        Assert.Contains("\"phase\":", error);
     }
 
     [TestMethod]

@@ -70,6 +70,23 @@ public sealed class HealthVerbTests
     }
 
     [TestMethod]
+    public async Task A_run_of_a_clock_that_was_ahead_says_nothing()
+    {
+        ManualClock clock = new(TimeProvider.System.GetUtcNow().AddYears(1));
+        await using TestServer server = new(new EngineSettings(), clock, new CommandParticipant("good", true, ["echo", "fine"]));
+        using TempDirectory home = new();
+        await server.Engine.RunOk();
+        string[] health = ["health", "--addr", $"unix:{server.SocketPath}"];
+        (int code, string output, _) = await CommandLineTests.Run(home, health);
+        Assert.AreEqual((2, "BACKUPD CRITICAL - no full run has completed yet\n"), (code, output));
+        clock.Jump(TimeProvider.System.GetUtcNow().AddHours(-60));
+        await server.Engine.RunOk();
+        (code, output, _) = await CommandLineTests.Run(home, health);
+        Assert.AreEqual(2, code);
+        Assert.StartsWith("BACKUPD CRITICAL - last good full run 60h ", output);
+    }
+
+    [TestMethod]
     public async Task What_it_cannot_find_out_is_unknown_and_a_daemon_that_is_gone_critical()
     {
         await using TestServer server = new();

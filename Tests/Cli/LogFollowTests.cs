@@ -38,6 +38,22 @@ public sealed class LogFollowTests
     }
 
     [TestMethod]
+    public async Task A_run_that_a_clock_ahead_of_the_time_has_dated_hides_no_later_one()
+    {
+        ManualClock clock = new(TimeProvider.System.GetUtcNow().AddYears(1));
+        await using TestServer server = new(new EngineSettings(), clock, Good);
+        using TempDirectory home = new();
+        home.Write("c.json", $"{{\"store\":\"{server.Engine.Store.Directory}\"}}");
+        BackupRun ahead = await server.Engine.Run();
+        using Process follower = Start(home, "--config", home["c.json"]);
+        await Reads(follower, ahead, "completed");
+        clock.Jump(TimeProvider.System.GetUtcNow());
+        await Reads(follower, await server.Engine.Run(), "completed");
+        await Shell.Ok("kill", "-INT", follower.Id.ToString(CultureInfo.InvariantCulture));
+        await Deadline.Of(follower.WaitForExitAsync(), "the follower to end");
+    }
+
+    [TestMethod]
     public async Task As_many_as_asked_for_come_first_and_it_ends_with_the_daemon()
     {
         using TempDirectory home = new();

@@ -116,6 +116,20 @@ public sealed class RunVerbTests
         Assert.AreEqual(13, (await CommandLineTests.Run(home, "run", "--addr", "unix:/nonexistent/socket")).Code);
     }
 
+    [TestMethod]
+    public async Task A_detached_run_is_told_as_JSON_or_not_at_all()
+    {
+        await using TestServer server = new(new CommandParticipant("good", true, ["echo", "fine"]));
+        using TempDirectory home = new();
+        (int code, string output, string said) = await Run(home, server, "run", "--detach", "--json");
+        Assert.AreEqual((0, ""), (code, said));
+        RunCatalog catalog = server.Engine.Supervisor.Catalog;
+        await Deadline.Until(() => catalog.Ids().Count == 1 && !server.Engine.Supervisor.Progress.Current.Pushed.Active, "the first run has ended");
+        Assert.AreEqual($"{{\"run_id\":\"{catalog.Ids()[0]}\"}}\n", output);
+        Assert.AreEqual((0, "", ""), await Run(home, server, "run", "--detach", "--quiet"));
+        await Deadline.Until(() => catalog.Ids().Count == 2, "the second run has ended");
+    }
+
     private static Task<(int Code, string Output, string Error)> Run(
         TempDirectory home, TestServer server, params string[] arguments) =>
         CommandLineTests.Run(home, [.. arguments, "--addr", $"unix:{server.SocketPath}"]);
