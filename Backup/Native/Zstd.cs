@@ -10,9 +10,6 @@ internal sealed unsafe partial class Zstd : IDisposable
     private const int ContentSizeFlagParameter = 200;
     private const int ChecksumFlagParameter = 201;
 
-    // ZSTD_d_forceIgnoreChecksum, experimental in zstd.h since 1.4.9.
-    private const int IgnoreChecksumParameter = 1002;
-
     private nint _compression;
     private nint _decompression;
 
@@ -56,9 +53,6 @@ internal sealed unsafe partial class Zstd : IDisposable
         if (_decompression == 0)
         {
             _decompression = CreateDecompressionContext();
-            // Frames carry a checksum for other programs. Here the content's hash is compared with its name, which says more,
-            // and a library that does not know the parameter compares both.
-            _ = SetDecompressionParameter(_decompression, IgnoreChecksumParameter, 1);
         }
         fixed (byte* target = content)
         fixed (byte* source = frame)
@@ -107,9 +101,6 @@ internal sealed unsafe partial class Zstd : IDisposable
 
     [LibraryImport(Library, EntryPoint = "ZSTD_freeDCtx")]
     private static partial nuint FreeDecompressionContext(nint context);
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_DCtx_setParameter")]
-    private static partial nuint SetDecompressionParameter(nint context, int parameter, int value);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_decompressDCtx")]
     private static partial nuint DecompressInto(
