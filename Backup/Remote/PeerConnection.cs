@@ -207,7 +207,7 @@ internal sealed class PeerConnection : IDisposable
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
         {
-            if (!socket.Poll(timeout, SelectMode.SelectWrite))
+            if (!SocketStream.Poll(socket, SelectMode.SelectWrite, (long)timeout.TotalMilliseconds))
             {
                 throw new TimeoutException($"no answer within {timeout.TotalSeconds} s");
             }

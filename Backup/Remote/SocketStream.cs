@@ -9,12 +9,16 @@ namespace Backupd.Backup.Remote;
 /// thread ends both.
 /// </summary>
 /// <remarks>The timeouts bound how long nothing moves. Bytes that were sent before and that the other side takes meanwhile are
-/// movement: over a slow line the kernel holds minutes of them, and what is waited for comes after them.</remarks>
+/// movement: over a slow line the kernel holds minutes of them, and what is waited for comes after them. Either way it has to be
+/// more than a trickle.</remarks>
 public sealed class SocketStream : NetworkStream
 {
     // 16 KiB, a record of TLS. Less than that within the timeout, and no whole message, is no progress but a trickle, which
     // could hold whoever waits for as long as the other side likes.
     private const int LeastBytes = 16 * 1024;
+
+    // 30 minutes: the runtime counts microseconds, and refuses what does not fit into 31 bits of them.
+    private const long MaxPollMs = 30 * 60 * 1000;
 
     private readonly Socket _socket;
 
@@ -127,12 +131,33 @@ public sealed class SocketStream : NetworkStream
         }
     }
 
+    /// <summary>Waits until a socket can be read, or written, or has failed.</summary>
+    /// <param name="socket">The socket.</param>
+    /// <param name="mode">For which of them.</param>
+    /// <param name="milliseconds">How long; less than 0 for as long as it takes.</param>
+    /// <returns>False when the time is over.</returns>
+    /// <exception cref="SocketException">It cannot be waited for.</exception>
+    internal static bool Poll(Socket socket, SelectMode mode, long milliseconds)
+    {
+        if (milliseconds < 0)
+        {
+            return socket.Poll(Timeout.InfiniteTimeSpan, mode);
+        }
+        for (; milliseconds > MaxPollMs; milliseconds -= MaxPollMs)
+        {
+            if (socket.Poll(TimeSpan.FromMilliseconds(MaxPollMs), mode))
+            {
+                return true;
+            }
+        }
+        return socket.Poll(TimeSpan.FromMilliseconds(milliseconds), mode);
+    }
+
     private bool Await(SelectMode mode, long milliseconds)
     {
         try
         {
-            return _socket.Poll(
-                milliseconds < 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(milliseconds), mode);
+            return Poll(_socket, mode, milliseconds);
         }
         catch (SocketException e)
         {
@@ -148,9 +173,10 @@ public sealed class SocketStream : NetworkStream
         }
     }
 
+    // What the other side has taken meanwhile must be enough, or all of it.
     private static void ThrowUnlessLess(int held, int before)
     {
-        if (held < 0 || held >= before)
+        if (held < 0 || held >= before || held > before - Math.Min(before, LeastBytes))
         {
             throw Failed(SocketError.TimedOut);
         }
