@@ -52,7 +52,6 @@ internal sealed class RunIntake : IRunDestination
 
     // What the last checkpoint has moved to chunks/: its names are durable with the next sync.
     private NewChunks? _unsynced;
-    private bool _isCommitted;
     private bool _hasFailed;
 
     /// <param name="store">Where it goes.</param>
@@ -75,6 +74,9 @@ internal sealed class RunIntake : IRunDestination
         _workers = new WorkerPool(workers);
         _buffers = new IntakeBuffers((2 * workers) + 2);
     }
+
+    /// <summary>Whether the run is there.</summary>
+    internal bool IsCommitted { get; private set; }
 
     /// <summary>Whether another run of the id was there and is not any more.</summary>
     internal bool HasReplaced { get; private set; }
@@ -178,7 +180,7 @@ internal sealed class RunIntake : IRunDestination
                 _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
             }
         });
-        _isCommitted = true;
+        IsCommitted = true;
     }
 
     /// <summary>Ends the arrival. Chunks that were checked and can be synced stay.</summary>
@@ -186,7 +188,7 @@ internal sealed class RunIntake : IRunDestination
     {
         try
         {
-            if (!_isCommitted && !_hasFailed)
+            if (!IsCommitted && !_hasFailed)
             {
                 // Whoever stopped it must not stop this, too: the rest below has to be given back.
                 Checkpoint(() => { });
