@@ -50,8 +50,6 @@ internal sealed class RunIntake : IRunDestination
     private long _freshSince;
     private long _keptBytes;
 
-    // What the last checkpoint has moved to chunks/: its names are durable with the next sync.
-    private NewChunks? _unsynced;
     private bool _hasFailed;
 
     /// <param name="store">Where it goes.</param>
@@ -268,8 +266,7 @@ internal sealed class RunIntake : IRunDestination
             Sync();
             // Before they move: should that fail half-way, rather too much is counted.
             _keptBytes += _freshBytes;
-            _unsynced = new NewChunks(_store, _directory.ChunksPath);
-            _unsynced.Publish();
+            new NewChunks(_store, _directory.ChunksPath).Publish();
         });
         _fresh.Clear();
         _freshBytes = 0;
@@ -300,17 +297,15 @@ internal sealed class RunIntake : IRunDestination
             : throw new RemoteException(RemoteFault.RunExists, $"there is another run {_id} already");
     }
 
+    // What an earlier checkpoint has moved to chunks/ stays there when this fails: others hold the lock, too, may have counted
+    // on those names, and a run that they have committed must not lose them. The bytes were durable before they moved; a name
+    // becomes so with the sync of whoever commits a run that needs it.
     private void Sync()
     {
         if (Libc.SyncFs(Posix.Number(_fileSystem)) != 0)
         {
-            PosixException failure = PosixException.Last("sync", _store.Directory);
-            // Whether the disk has those names is not known now, and the next attempt would count on them.
-            _unsynced?.Withdraw();
-            _unsynced = null;
-            throw failure;
+            throw PosixException.Last("sync", _store.Directory);
         }
-        _unsynced = null;
     }
 
     private void OnDisk(Action work) => OnDisk(() =>
