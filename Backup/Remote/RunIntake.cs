@@ -33,6 +33,7 @@ internal sealed class RunIntake : IRunDestination
     private readonly TimeProvider _time;
     private readonly Action<RunId> _beforeCommit;
     private readonly bool _overwrites;
+    private readonly bool _isOwn;
     private readonly Action _tick;
     private readonly RunDirectory _directory;
     private readonly SafeFileHandle _fileSystem;
@@ -65,6 +66,7 @@ internal sealed class RunIntake : IRunDestination
         _beforeCommit = options.BeforeCommit;
         _overwrites = options.Overwrites;
         _tick = options.Tick;
+        _isOwn = options.IsOwn;
         _ended = options.Ended;
         _held = options.Held;
         (_fileSystem, _directory, _chunks) = OnDisk(() => Prepare(store, id));
@@ -172,13 +174,31 @@ internal sealed class RunIntake : IRunDestination
                 _directory.WriteSums();
                 Sync();
                 _beforeCommit(_id);
-                bool replaces = _overwrites && Directory.Exists(Place);
-                _directory.Commit(run.Status, replaces);
-                HasReplaced = replaces;
-                _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
+                MakeVisible(run.Status, manifest);
             }
         });
         IsCommitted = true;
+    }
+
+    private void MakeVisible(RunStatus status, byte[] manifest)
+    {
+        bool replaces = _overwrites && Directory.Exists(Place);
+        try
+        {
+            _directory.Commit(status, replaces);
+        }
+        catch (PosixException e) when (e.Error is Errno.NotEmpty or Errno.Exists)
+        {
+            // Somebody else has brought it meanwhile. When it is the same run it is there, whoever brought it.
+            if (!IsThere(SHA256.HashData(manifest)))
+            {
+                throw;
+            }
+            Sync();
+            return;
+        }
+        HasReplaced = replaces;
+        _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
     }
 
     /// <summary>Ends the arrival. Chunks that were checked and can be synced stay.</summary>
@@ -329,7 +349,7 @@ internal sealed class RunIntake : IRunDestination
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
         {
             _hasFailed = true;
-            throw new RemoteException(RemoteFault.StorageFailed, e.Message, e);
+            throw new RemoteException(_isOwn ? RemoteFault.OwnStorageFailed : RemoteFault.StorageFailed, e.Message, e);
         }
     }
 }

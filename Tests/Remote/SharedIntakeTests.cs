@@ -49,6 +49,38 @@ public sealed partial class SharedIntakeTests : IDisposable
         CutWorld.AssertNothingArrives(store.Directory, "the first run");
     }
 
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public async Task Two_that_bring_one_run_both_have_brought_it_and_another_of_its_id_is_refused(bool isSame)
+    {
+        LyingWorld world = await Shared.Value;
+        BackupStore store = BackupStore.OpenOrCreate(_directory["store"]);
+        byte[] manifest = world.FileOf(RunDirectory.ManifestName);
+        RunIntake first = Begin(store, world.Run.Id);
+        RunIntake second = Begin(store, world.Run.Id, run =>
+        {
+            first.Commit(isSame ? manifest : [.. manifest, (byte)'\n']);
+            Assert.AreEqual(world.Run.Id, run);
+        });
+        AddAll(world, first);
+        Assert.IsEmpty(first.AddArtifact(Artifact, world.FileOf(Artifact)));
+        AddAll(world, second);
+        Assert.IsEmpty(second.AddArtifact(Artifact, world.FileOf(Artifact)));
+        if (isSame)
+        {
+            second.Commit(manifest);
+        }
+        else
+        {
+            Assert.AreEqual(RemoteFault.RunExists, Assert.ThrowsExactly<RemoteException>(() => second.Commit(manifest)).Fault);
+        }
+        first.Dispose();
+        second.Dispose();
+        Assert.AreEqual(1, new StoreExaminer(store.Directory).ValidateAll("both"));
+        CutWorld.AssertNothingArrives(store.Directory, "both");
+    }
+
     private static RunIntake Begin(BackupStore store, RunId id, Action<RunId>? beforeCommit = null) => new(
         store, id, new IntakeOptions { Held = StoreLock.TryShared(store), BeforeCommit = beforeCommit ?? (_ => { }) }, TimeProvider.System);
 
