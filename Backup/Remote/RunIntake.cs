@@ -35,6 +35,7 @@ internal sealed class RunIntake : IRunDestination
     private readonly bool _overwrites;
     private readonly bool _isOwn;
     private readonly Action _tick;
+    private readonly Action _lookTick;
     private readonly RunDirectory _directory;
     private readonly SafeFileHandle _fileSystem;
     private readonly ChunkWriter _chunks;
@@ -66,6 +67,7 @@ internal sealed class RunIntake : IRunDestination
         _beforeCommit = options.BeforeCommit;
         _overwrites = options.Overwrites;
         _tick = options.Tick;
+        _lookTick = options.LookTick ?? options.Tick;
         _isOwn = options.IsOwn;
         _ended = options.Ended;
         _held = options.Held;
@@ -101,8 +103,9 @@ internal sealed class RunIntake : IRunDestination
     internal void Return(NativeBuffer buffer) => _buffers.Give(buffer);
 
     /// <inheritdoc/>
-    public void Add(ChunkId id, ReadOnlySpan<byte> stored)
+    public void Add(ChunkId id, ReadOnlySpan<byte> stored, Action<int> spend)
     {
+        spend(stored.Length);
         NativeBuffer buffer = Rent();
         stored.CopyTo(buffer.Span);
         Add(id, sha256: null, buffer, stored.Length);
@@ -146,7 +149,7 @@ internal sealed class RunIntake : IRunDestination
         // The listing is read from chunks/, like every listing.
         Checkpoint();
         ArtifactFile artifact = IntakeCheck.Artifact(name, content);
-        List<ChunkId> missing = OnDisk(() => IntakeCheck.MissingOf(artifact, _store, _chunks, _tick));
+        List<ChunkId> missing = OnDisk(() => IntakeCheck.MissingOf(artifact, _store, _chunks, _lookTick));
         if (missing.Count == 0)
         {
             OnDisk(() => _directory.WriteArtifact(name, content));

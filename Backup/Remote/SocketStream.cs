@@ -20,12 +20,17 @@ public sealed class SocketStream : NetworkStream
     // 30 minutes: the runtime counts microseconds, and refuses what does not fit into 31 bits of them.
     private const long MaxPollMs = 30 * 60 * 1000;
 
+    // From linux/tcp.h: tcp_info, which begins with the state, and the state of a connection that is open both ways.
+    private const int TcpInfo = 11;
+    private const byte Established = 1;
+
     private readonly Socket _socket;
 
     // Of what is being received. The time begins with the first wait, and with it what the other side has not taken is looked
     // at; most reads need no wait, and a call of the kernel for each would cost more than the rest of them.
     private bool _waits;
     private long _waitEnds;
+    private long _patienceEnds;
     private long _received;
     private int _held;
 
@@ -44,6 +49,33 @@ public sealed class SocketStream : NetworkStream
 
     /// <inheritdoc/>
     public override int WriteTimeout { get; set; } = Timeout.Infinite;
+
+    /// <summary>How long a message is waited for while the other side has taken all that was sent, and so may be at work with it;
+    /// milliseconds. Less than the read timeout for no longer than that.</summary>
+    public int PatienceMs { get; set; }
+
+    /// <summary>Whether the other side has ended the connection, or it has failed, although what came before may not be received
+    /// yet.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            Span<byte> state = stackalloc byte[1];
+            try
+            {
+                return _socket.GetRawSocketOption((int)ProtocolType.Tcp, TcpInfo, state) == 1 && state[0] != Established;
+            }
+            catch (SocketException)
+            {
+                // It does not say.
+                return false;
+            }
+            catch (ObjectDisposedException)
+            {
+                return true;
+            }
+        }
+    }
 
     /// <summary>A message is waited for from now on: it, or a part of it worth waiting for, has to come within the read
     /// timeout.</summary>
@@ -101,13 +133,17 @@ public sealed class SocketStream : NetworkStream
         if (!_waits)
         {
             BeginWait();
+            _patienceEnds = Environment.TickCount64 + PatienceMs;
         }
         long left = ReadTimeout < 0 ? Timeout.Infinite : Math.Max(0, _waitEnds - Environment.TickCount64);
         while (!Await(SelectMode.SelectRead, left))
         {
             int before = _held;
             BeginWait();
-            ThrowUnlessLess(_held, before);
+            if (_held != 0 || _received > 0 || Environment.TickCount64 >= _patienceEnds)
+            {
+                ThrowUnlessLess(_held, before);
+            }
             left = ReadTimeout;
         }
     }

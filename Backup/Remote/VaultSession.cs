@@ -47,7 +47,7 @@ internal sealed partial class VaultSession : IDisposable
     /// <exception cref="IOException">The connection was cut, or was silent for too long.</exception>
     internal void Run()
     {
-        while (_stream.Read(PeerJson.Default.PeerRequest) is PeerRequest request)
+        while (Next() is PeerRequest request)
         {
             try
             {
@@ -72,6 +72,22 @@ internal sealed partial class VaultSession : IDisposable
         EndArrival();
         _reading?.Dispose();
         _codec.Dispose();
+    }
+
+    private PeerRequest? Next()
+    {
+        // Whoever fetches a run stores it before they ask for more, and their disk may be slow.
+        _stream.PatienceMs = _reading is null ? 0 : PeerLimits.PatienceMs;
+        return _stream.Read(PeerJson.Default.PeerRequest);
+    }
+
+    // Nobody waits for the answer: the place and the store's lock are of more use to the next attempt.
+    private void EndIfClosed()
+    {
+        if (_stream.IsClosed)
+        {
+            throw new RemoteException(RemoteFault.Unreachable, "the peer has closed the connection");
+        }
     }
 
     private void Answer(PeerRequest request)
@@ -141,7 +157,7 @@ internal sealed partial class VaultSession : IDisposable
         EndArrival();
         _failure = null;
         _arriving = id;
-        _intake = Vault.Receive(id, kept => Vault.GiveBack(_taken - kept));
+        _intake = Vault.Receive(id, EndIfClosed, kept => Vault.GiveBack(_taken - kept));
         if (manifestHash is not null)
         {
             Guarded(() => _intake.Begin(manifestHash));

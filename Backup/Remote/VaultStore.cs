@@ -66,9 +66,10 @@ internal sealed class VaultStore
 
     /// <summary>Begins the arrival of a run.</summary>
     /// <param name="id">The run.</param>
+    /// <param name="lookTick">Called while an artifact is looked at; ends it by throwing.</param>
     /// <param name="ended">Told at its end how many bytes of it stay.</param>
     /// <exception cref="RemoteException">Busy, StorageFailed.</exception>
-    internal RunIntake Receive(RunId id, Action<long> ended)
+    internal RunIntake Receive(RunId id, Action lookTick, Action<long> ended)
     {
         IDisposable held = Hold();
         try
@@ -77,6 +78,7 @@ internal sealed class VaultStore
             IntakeOptions options = new()
             {
                 Held = held,
+                LookTick = lookTick,
                 BeforeCommit = run => arrivals.Record(run, _time.GetUtcNow()),
                 Ended = ended,
             };
