@@ -3,6 +3,9 @@ namespace Backupd.Backup.Remote;
 /// <summary>Keeps a sender to so many bytes a second: who is ahead waits. One thread.</summary>
 internal sealed class Bandwidth
 {
+    // One wait of the runtime has a bound, and a tiny bandwidth may ask for more.
+    private static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(1);
+
     // What may be sent at once after a pause.
     private static readonly TimeSpan Burst = TimeSpan.FromMilliseconds(500);
 
@@ -32,17 +35,22 @@ internal sealed class Bandwidth
         {
             return;
         }
-        TimeSpan ahead = TimeSpan.FromSeconds(_sent / _bytesPerSecond) - _time.GetElapsedTime(_start);
+        TimeSpan ahead = Ahead();
         if (ahead < -Burst)
         {
             // What was not used in a pause is not saved up.
             _start = _time.GetTimestamp();
             _sent = 0;
         }
-        else if (ahead > TimeSpan.Zero && _cancellation.WaitHandle.WaitOne(ahead))
+        for (; ahead > TimeSpan.Zero; ahead = Ahead())
         {
-            _cancellation.ThrowIfCancellationRequested();
+            if (_cancellation.WaitHandle.WaitOne(ahead < MaxWait ? ahead : MaxWait))
+            {
+                _cancellation.ThrowIfCancellationRequested();
+            }
         }
         _sent += bytes;
     }
+
+    private TimeSpan Ahead() => TimeSpan.FromSeconds(_sent / _bytesPerSecond) - _time.GetElapsedTime(_start);
 }

@@ -21,8 +21,11 @@ internal interface IRunDestination : IDisposable
 
     /// <summary>Adds a chunk as the bytes of its file. May return before it is stored; what goes wrong then is thrown by a later
     /// call.</summary>
+    /// <param name="id">The chunk.</param>
+    /// <param name="stored">The bytes.</param>
+    /// <param name="spend">Called before some of them go, with how many; may wait, and stops it by throwing.</param>
     /// <exception cref="RemoteException">This or an earlier chunk was not taken.</exception>
-    public void Add(ChunkId id, ReadOnlySpan<byte> stored);
+    public void Add(ChunkId id, ReadOnlySpan<byte> stored, Action<int> spend);
 
     /// <summary>Adds an artifact when every chunk that its listing needs is there.</summary>
     /// <returns>Chunks without which it was not taken, some of them when there are many; empty when it was taken.</returns>

@@ -14,6 +14,13 @@ internal sealed class IntakeOptions
     /// <summary>Called about ten times a second while something is waited for; stops the arrival by throwing.</summary>
     internal Action Tick { get; init; } = () => { };
 
+    /// <summary>Called while an artifact is looked at, which may take minutes, for each chunk of its listing; stops the arrival
+    /// by throwing. Null for the same as <see cref="Tick"/>.</summary>
+    internal Action? LookTick { get; init; }
+
+    /// <summary>Whether the store is the own one, so that its disk is nobody else's.</summary>
+    internal bool IsOwn { get; init; }
+
     /// <summary>Told at the end how many bytes stay in the store, while it is still held.</summary>
     internal Action<long> Ended { get; init; } = _ => { };
 

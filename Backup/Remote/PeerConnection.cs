@@ -60,11 +60,14 @@ internal sealed class PeerConnection : IDisposable
         }, cancellation);
 
     /// <summary>Sends a request; its reply is received later.</summary>
-    internal void Send(PeerRequest request, ReadOnlySpan<byte> payload = default)
+    /// <param name="request">The request.</param>
+    /// <param name="payload">What comes with it.</param>
+    /// <param name="spend">Called before each piece of that with its length, and may wait; null to send it at once.</param>
+    internal void Send(PeerRequest request, ReadOnlySpan<byte> payload = default, Action<int>? spend = null)
     {
         try
         {
-            _stream.Write(request, PeerJson.Default.PeerRequest, payload);
+            _stream.Write(request, PeerJson.Default.PeerRequest, payload, spend);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
@@ -105,6 +108,21 @@ internal sealed class PeerConnection : IDisposable
     {
         Send(request, payload);
         return Receive();
+    }
+
+    /// <summary>The same where the answer may be a long work of the other side's disk.</summary>
+    internal PeerReply AskPatiently(PeerRequest request, ReadOnlySpan<byte> payload)
+    {
+        Send(request, payload);
+        _stream.PatienceMs = PeerLimits.PatienceMs;
+        try
+        {
+            return Receive();
+        }
+        finally
+        {
+            _stream.PatienceMs = 0;
+        }
     }
 
     /// <summary>Names of chunks, one after the other.</summary>
@@ -164,7 +182,7 @@ internal sealed class PeerConnection : IDisposable
     private static Socket Connect(PeerAddress address, CancellationToken cancellation)
     {
         RemoteException failure = new(RemoteFault.Unreachable, $"{address.Host} has no address");
-        foreach (IPAddress each in Dns.GetHostAddresses(address.Host))
+        foreach (IPAddress each in AddressesOf(address.Host, address.Timeout, cancellation))
         {
             cancellation.ThrowIfCancellationRequested();
             try
@@ -179,6 +197,18 @@ internal sealed class PeerConnection : IDisposable
         throw failure;
     }
 
+    // A resolver that does not answer takes its own time on a thread of the pool, and is not waited for.
+    private static IPAddress[] AddressesOf(string host, TimeSpan timeout, CancellationToken cancellation)
+    {
+        IAsyncResult asked = Dns.BeginGetHostAddresses(host, null, null);
+        int ended = WaitHandle.WaitAny([asked.AsyncWaitHandle, cancellation.WaitHandle], timeout);
+        cancellation.ThrowIfCancellationRequested();
+        return ended == 0
+            ? Dns.EndGetHostAddresses(asked)
+            : throw new RemoteException(
+                RemoteFault.Unreachable, $"the address of {host} was not found within {timeout.TotalSeconds} s");
+    }
+
     private static Socket Connect(IPEndPoint address, TimeSpan timeout, CancellationToken cancellation)
     {
         Socket? socket = null;
@@ -187,6 +217,7 @@ internal sealed class PeerConnection : IDisposable
             socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             using CancellationTokenRegistration onCancel = cancellation.Register(socket.Dispose);
             ConnectInTime(socket, address, timeout);
+            NoticeTheDead(socket);
             Socket connected = socket;
             socket = null;
             return connected;
@@ -207,7 +238,7 @@ internal sealed class PeerConnection : IDisposable
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
         {
-            if (!socket.Poll(timeout, SelectMode.SelectWrite))
+            if (!SocketStream.Poll(socket, SelectMode.SelectWrite, (long)timeout.TotalMilliseconds))
             {
                 throw new TimeoutException($"no answer within {timeout.TotalSeconds} s");
             }
@@ -218,6 +249,15 @@ internal sealed class PeerConnection : IDisposable
             }
         }
         socket.Blocking = true;
+    }
+
+    // Two minutes after the other machine has gone away the kernel says so, however long its work is waited for.
+    private static void NoticeTheDead(Socket socket)
+    {
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 75);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
     }
 
     // What goes wrong on the way, as what it means.

@@ -47,7 +47,7 @@ internal sealed class PeerRunDestination : IRunDestination
     }
 
     /// <inheritdoc/>
-    public void Add(ChunkId id, ReadOnlySpan<byte> stored)
+    public void Add(ChunkId id, ReadOnlySpan<byte> stored, Action<int> spend)
     {
         AwaitAnswers(PeerLimits.MaxInFlight - 1);
         _connection.Send(
@@ -58,7 +58,8 @@ internal sealed class PeerRunDestination : IRunDestination
                 Sha256 = _connection.TakesBareChunks ? null : Convert.ToHexStringLower(SHA256.HashData(stored)),
                 Payload = stored.Length,
             },
-            stored);
+            stored,
+            spend);
         _unanswered++;
     }
 
@@ -66,7 +67,7 @@ internal sealed class PeerRunDestination : IRunDestination
     public IReadOnlyList<ChunkId> AddArtifact(string name, byte[] content)
     {
         AwaitAnswers(0);
-        PeerReply reply = _connection.Ask(
+        PeerReply reply = _connection.AskPatiently(
             new PeerRequest { Command = PeerCommands.PutFile, Name = name, Payload = content.Length }, content);
         return PeerConnection.IdsOf(
             _connection.ReceivePayload(reply, PeerLimits.MaxChunksAsked * ChunkId.Size));
@@ -76,7 +77,7 @@ internal sealed class PeerRunDestination : IRunDestination
     public void Commit(byte[] manifest)
     {
         AwaitAnswers(0);
-        _connection.Ask(new PeerRequest { Command = PeerCommands.CommitRun, Payload = manifest.Length }, manifest);
+        _connection.AskPatiently(new PeerRequest { Command = PeerCommands.CommitRun, Payload = manifest.Length }, manifest);
     }
 
     /// <inheritdoc/>

@@ -28,6 +28,22 @@ internal sealed class PeerStream
         _end = begun.Length;
     }
 
+    /// <summary>How long a message is waited for once the other side has everything that was sent; milliseconds, and less than
+    /// the timeout for no longer than that.</summary>
+    internal int PatienceMs
+    {
+        set
+        {
+            if (_line is not null)
+            {
+                _line.PatienceMs = value;
+            }
+        }
+    }
+
+    /// <summary>Whether the other side has ended the connection, although what it sent before may not be read yet.</summary>
+    internal bool IsClosed => _line?.IsClosed == true;
+
     /// <summary>Reads a line and takes it apart; null at the end of the input.</summary>
     /// <exception cref="RemoteException">ProtocolBroken: the line is too long, or no message.</exception>
     /// <exception cref="IOException">The connection was cut, or was silent for too long.</exception>
@@ -118,10 +134,22 @@ internal sealed class PeerStream
     }
 
     /// <summary>Writes a line, and the bytes that it has announced.</summary>
-    internal void Write<T>(T message, JsonTypeInfo<T> type, ReadOnlySpan<byte> payload)
+    /// <param name="message">The line.</param>
+    /// <param name="type">How it is written.</param>
+    /// <param name="payload">The bytes.</param>
+    /// <param name="spend">Called before each piece of them with its length, and may wait; null to write them at once.</param>
+    internal void Write<T>(T message, JsonTypeInfo<T> type, ReadOnlySpan<byte> payload, Action<int>? spend = null)
     {
         Append(JsonSerializer.SerializeToUtf8Bytes(message, type));
         Append("\n"u8);
+        while (spend is not null && payload.Length > PeerLimits.PieceBytes)
+        {
+            spend(PeerLimits.PieceBytes);
+            Append(payload[..PeerLimits.PieceBytes]);
+            Flush();
+            payload = payload[PeerLimits.PieceBytes..];
+        }
+        spend?.Invoke(payload.Length);
         Append(payload);
     }
 

@@ -30,6 +30,9 @@ internal enum RemoteFault
     /// <summary>It could not write, or not read, what it should.</summary>
     StorageFailed,
 
+    /// <summary>What was fetched could not be stored here: nothing is wrong with the server.</summary>
+    OwnStorageFailed,
+
     /// <summary>What came does not hash to what it should be, or is no run.</summary>
     Damaged,
 

@@ -33,7 +33,9 @@ internal sealed class RunIntake : IRunDestination
     private readonly TimeProvider _time;
     private readonly Action<RunId> _beforeCommit;
     private readonly bool _overwrites;
+    private readonly bool _isOwn;
     private readonly Action _tick;
+    private readonly Action _lookTick;
     private readonly RunDirectory _directory;
     private readonly SafeFileHandle _fileSystem;
     private readonly ChunkWriter _chunks;
@@ -50,9 +52,6 @@ internal sealed class RunIntake : IRunDestination
     private long _freshSince;
     private long _keptBytes;
 
-    // What the last checkpoint has moved to chunks/: its names are durable with the next sync.
-    private NewChunks? _unsynced;
-    private bool _isCommitted;
     private bool _hasFailed;
 
     /// <param name="store">Where it goes.</param>
@@ -68,6 +67,8 @@ internal sealed class RunIntake : IRunDestination
         _beforeCommit = options.BeforeCommit;
         _overwrites = options.Overwrites;
         _tick = options.Tick;
+        _lookTick = options.LookTick ?? options.Tick;
+        _isOwn = options.IsOwn;
         _ended = options.Ended;
         _held = options.Held;
         (_fileSystem, _directory, _chunks) = OnDisk(() => Prepare(store, id));
@@ -75,6 +76,9 @@ internal sealed class RunIntake : IRunDestination
         _workers = new WorkerPool(workers);
         _buffers = new IntakeBuffers((2 * workers) + 2);
     }
+
+    /// <summary>Whether the run is there.</summary>
+    internal bool IsCommitted { get; private set; }
 
     /// <summary>Whether another run of the id was there and is not any more.</summary>
     internal bool HasReplaced { get; private set; }
@@ -99,8 +103,9 @@ internal sealed class RunIntake : IRunDestination
     internal void Return(NativeBuffer buffer) => _buffers.Give(buffer);
 
     /// <inheritdoc/>
-    public void Add(ChunkId id, ReadOnlySpan<byte> stored)
+    public void Add(ChunkId id, ReadOnlySpan<byte> stored, Action<int> spend)
     {
+        spend(stored.Length);
         NativeBuffer buffer = Rent();
         stored.CopyTo(buffer.Span);
         Add(id, sha256: null, buffer, stored.Length);
@@ -144,7 +149,7 @@ internal sealed class RunIntake : IRunDestination
         // The listing is read from chunks/, like every listing.
         Checkpoint();
         ArtifactFile artifact = IntakeCheck.Artifact(name, content);
-        List<ChunkId> missing = OnDisk(() => IntakeCheck.MissingOf(artifact, _store, _chunks, _tick));
+        List<ChunkId> missing = OnDisk(() => IntakeCheck.MissingOf(artifact, _store, _chunks, _lookTick));
         if (missing.Count == 0)
         {
             OnDisk(() => _directory.WriteArtifact(name, content));
@@ -172,13 +177,31 @@ internal sealed class RunIntake : IRunDestination
                 _directory.WriteSums();
                 Sync();
                 _beforeCommit(_id);
-                bool replaces = _overwrites && Directory.Exists(Place);
-                _directory.Commit(run.Status, replaces);
-                HasReplaced = replaces;
-                _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
+                MakeVisible(run.Status, manifest);
             }
         });
-        _isCommitted = true;
+        IsCommitted = true;
+    }
+
+    private void MakeVisible(RunStatus status, byte[] manifest)
+    {
+        bool replaces = _overwrites && Directory.Exists(Place);
+        try
+        {
+            _directory.Commit(status, replaces);
+        }
+        catch (PosixException e) when (e.Error is Errno.NotEmpty or Errno.Exists)
+        {
+            // Somebody else has brought it meanwhile. When it is the same run it is there, whoever brought it.
+            if (!IsThere(SHA256.HashData(manifest)))
+            {
+                throw;
+            }
+            Sync();
+            return;
+        }
+        HasReplaced = replaces;
+        _keptBytes += manifest.Length + _artifactBytes.Values.Sum();
     }
 
     /// <summary>Ends the arrival. Chunks that were checked and can be synced stay.</summary>
@@ -186,7 +209,7 @@ internal sealed class RunIntake : IRunDestination
     {
         try
         {
-            if (!_isCommitted && !_hasFailed)
+            if (!IsCommitted && !_hasFailed)
             {
                 // Whoever stopped it must not stop this, too: the rest below has to be given back.
                 Checkpoint(() => { });
@@ -266,8 +289,7 @@ internal sealed class RunIntake : IRunDestination
             Sync();
             // Before they move: should that fail half-way, rather too much is counted.
             _keptBytes += _freshBytes;
-            _unsynced = new NewChunks(_store, _directory.ChunksPath);
-            _unsynced.Publish();
+            new NewChunks(_store, _directory.ChunksPath).Publish();
         });
         _fresh.Clear();
         _freshBytes = 0;
@@ -298,17 +320,15 @@ internal sealed class RunIntake : IRunDestination
             : throw new RemoteException(RemoteFault.RunExists, $"there is another run {_id} already");
     }
 
+    // What an earlier checkpoint has moved to chunks/ stays there when this fails: others hold the lock, too, may have counted
+    // on those names, and a run that they have committed must not lose them. The bytes were durable before they moved; a name
+    // becomes so with the sync of whoever commits a run that needs it.
     private void Sync()
     {
         if (Libc.SyncFs(Posix.Number(_fileSystem)) != 0)
         {
-            PosixException failure = PosixException.Last("sync", _store.Directory);
-            // Whether the disk has those names is not known now, and the next attempt would count on them.
-            _unsynced?.Withdraw();
-            _unsynced = null;
-            throw failure;
+            throw PosixException.Last("sync", _store.Directory);
         }
-        _unsynced = null;
     }
 
     private void OnDisk(Action work) => OnDisk(() =>
@@ -332,7 +352,7 @@ internal sealed class RunIntake : IRunDestination
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
         {
             _hasFailed = true;
-            throw new RemoteException(RemoteFault.StorageFailed, e.Message, e);
+            throw new RemoteException(_isOwn ? RemoteFault.OwnStorageFailed : RemoteFault.StorageFailed, e.Message, e);
         }
     }
 }

@@ -121,9 +121,18 @@ internal sealed class RunPublisher
     {
         try
         {
-            new ServerState(_store, endpoint.Name).LastUpload = run.StartedAtUnix;
+            // One of the name that leads elsewhere by now is another, and so is one that was added anew.
+            if (!new EndpointList(_store).All().Any(e => e.Name == endpoint.Name && e.Host == endpoint.Host))
+            {
+                return;
+            }
+            ServerState state = new(_store, endpoint.Name);
+            long last = state.LastUpload;
+            // An older run that somebody sends by hand does not make the newest one older, unless its clock was ahead.
+            bool isNewest = last <= run.StartedAtUnix || last > _time.GetUtcNow().ToUnixTimeSeconds();
+            state.LastUpload = isNewest ? run.StartedAtUnix : last;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or BackupException)
         {
             // The run has arrived all the same; the next one may go sooner than it had to.
         }

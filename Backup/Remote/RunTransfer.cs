@@ -125,8 +125,7 @@ internal sealed class RunTransfer : IDisposable
             SendNamed([.. named.Distinct()], part => _observer.Advance((groupStart + group.Length * part) / total));
             foreach ((ChunkId id, byte[] stored) in lines)
             {
-                _observer.Spend(stored.Length);
-                _destination.Add(id, stored);
+                _destination.Add(id, stored, _observer.Spend);
             }
             done += group.Length;
             _observer.Advance((double)done / total);
@@ -170,8 +169,7 @@ internal sealed class RunTransfer : IDisposable
         int sent = 0;
         _origin.ReadChunks(ids, (id, stored) =>
         {
-            _observer.Spend(stored.Length);
-            _destination.Add(id, stored);
+            _destination.Add(id, stored, _observer.Spend);
             sent++;
             left(ids.Count - sent);
         });

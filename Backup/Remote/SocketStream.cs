@@ -9,12 +9,20 @@ namespace Backupd.Backup.Remote;
 /// thread ends both.
 /// </summary>
 /// <remarks>The timeouts bound how long nothing moves. Bytes that were sent before and that the other side takes meanwhile are
-/// movement: over a slow line the kernel holds minutes of them, and what is waited for comes after them.</remarks>
+/// movement: over a slow line the kernel holds minutes of them, and what is waited for comes after them. Either way it has to be
+/// more than a trickle.</remarks>
 public sealed class SocketStream : NetworkStream
 {
     // 16 KiB, a record of TLS. Less than that within the timeout, and no whole message, is no progress but a trickle, which
     // could hold whoever waits for as long as the other side likes.
     private const int LeastBytes = 16 * 1024;
+
+    // 30 minutes: the runtime counts microseconds, and refuses what does not fit into 31 bits of them.
+    private const long MaxPollMs = 30 * 60 * 1000;
+
+    // From linux/tcp.h: tcp_info, which begins with the state, and the state of a connection that is open both ways.
+    private const int TcpInfo = 11;
+    private const byte Established = 1;
 
     private readonly Socket _socket;
 
@@ -22,6 +30,7 @@ public sealed class SocketStream : NetworkStream
     // at; most reads need no wait, and a call of the kernel for each would cost more than the rest of them.
     private bool _waits;
     private long _waitEnds;
+    private long _patienceEnds;
     private long _received;
     private int _held;
 
@@ -40,6 +49,33 @@ public sealed class SocketStream : NetworkStream
 
     /// <inheritdoc/>
     public override int WriteTimeout { get; set; } = Timeout.Infinite;
+
+    /// <summary>How long a message is waited for while the other side has taken all that was sent, and so may be at work with it;
+    /// milliseconds. Less than the read timeout for no longer than that.</summary>
+    public int PatienceMs { get; set; }
+
+    /// <summary>Whether the other side has ended the connection, or it has failed, although what came before may not be received
+    /// yet.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            Span<byte> state = stackalloc byte[1];
+            try
+            {
+                return _socket.GetRawSocketOption((int)ProtocolType.Tcp, TcpInfo, state) == 1 && state[0] != Established;
+            }
+            catch (SocketException)
+            {
+                // It does not say.
+                return false;
+            }
+            catch (ObjectDisposedException)
+            {
+                return true;
+            }
+        }
+    }
 
     /// <summary>A message is waited for from now on: it, or a part of it worth waiting for, has to come within the read
     /// timeout.</summary>
@@ -97,13 +133,17 @@ public sealed class SocketStream : NetworkStream
         if (!_waits)
         {
             BeginWait();
+            _patienceEnds = Environment.TickCount64 + PatienceMs;
         }
         long left = ReadTimeout < 0 ? Timeout.Infinite : Math.Max(0, _waitEnds - Environment.TickCount64);
         while (!Await(SelectMode.SelectRead, left))
         {
             int before = _held;
             BeginWait();
-            ThrowUnlessLess(_held, before);
+            if (_held != 0 || _received > 0 || Environment.TickCount64 >= _patienceEnds)
+            {
+                ThrowUnlessLess(_held, before);
+            }
             left = ReadTimeout;
         }
     }
@@ -127,12 +167,33 @@ public sealed class SocketStream : NetworkStream
         }
     }
 
+    /// <summary>Waits until a socket can be read, or written, or has failed.</summary>
+    /// <param name="socket">The socket.</param>
+    /// <param name="mode">For which of them.</param>
+    /// <param name="milliseconds">How long; less than 0 for as long as it takes.</param>
+    /// <returns>False when the time is over.</returns>
+    /// <exception cref="SocketException">It cannot be waited for.</exception>
+    internal static bool Poll(Socket socket, SelectMode mode, long milliseconds)
+    {
+        if (milliseconds < 0)
+        {
+            return socket.Poll(Timeout.InfiniteTimeSpan, mode);
+        }
+        for (; milliseconds > MaxPollMs; milliseconds -= MaxPollMs)
+        {
+            if (socket.Poll(TimeSpan.FromMilliseconds(MaxPollMs), mode))
+            {
+                return true;
+            }
+        }
+        return socket.Poll(TimeSpan.FromMilliseconds(milliseconds), mode);
+    }
+
     private bool Await(SelectMode mode, long milliseconds)
     {
         try
         {
-            return _socket.Poll(
-                milliseconds < 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(milliseconds), mode);
+            return Poll(_socket, mode, milliseconds);
         }
         catch (SocketException e)
         {
@@ -148,9 +209,10 @@ public sealed class SocketStream : NetworkStream
         }
     }
 
+    // What the other side has taken meanwhile must be enough, or all of it.
     private static void ThrowUnlessLess(int held, int before)
     {
-        if (held < 0 || held >= before)
+        if (held < 0 || held >= before || held > before - Math.Min(before, LeastBytes))
         {
             throw Failed(SocketError.TimedOut);
         }

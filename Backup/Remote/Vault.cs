@@ -25,9 +25,10 @@ public sealed class Vault
     private readonly TimeProvider _time;
     private readonly string _agent;
 
-    // Guards the stores, and their making: two who make the same one at the same time would be in each other's way.
+    // Guards the three below, and the making of a store: two who make the same one at the same time would be in each other's way.
     private readonly Lock _opening = new();
     private readonly Dictionary<string, VaultStore> _stores = [];
+    private readonly Dictionary<string, VaultUse> _uses = [];
     private long _toldAt;
 
     // Swapped as a whole.
@@ -48,8 +49,8 @@ public sealed class Vault
     /// <summary>Told of runs that come and go. An observer must not throw; called on the threads of sessions.</summary>
     public event Action<VaultNotice>? Noticed;
 
-    /// <summary>Takes over other logins and rules; the directory stays what it was. Sessions that are on go on with what they
-    /// began with.</summary>
+    /// <summary>Takes over other logins and rules; the directory stays what it was. They hold for sessions that are on from
+    /// their next request.</summary>
     public void Reconfigure(VaultAccess access)
     {
         VaultSettings settings = new(_access.Settings.Path, access.Settings.Keep, access.Settings.Logins);
@@ -104,7 +105,7 @@ public sealed class Vault
 
     private void Serve(PeerStream peer, VaultStore store, CancellationToken cancellation)
     {
-        VaultSession session = new(peer, store, Tell);
+        VaultSession session = new(peer, store, Renewed, Tell);
         try
         {
             session.Run();
@@ -113,7 +114,7 @@ public sealed class Vault
         {
             session.Dispose();
             // Also when it was cut off afterwards: what had come is there.
-            Prune(store, session.HasChanged, cancellation);
+            Prune(session.Vault, session.HasChanged, cancellation);
         }
     }
 
@@ -153,19 +154,20 @@ public sealed class Vault
                 throw new RemoteException(
                     RemoteFault.ProtocolBroken, $"this vault speaks version {PeerLimits.Version} of the peer protocol");
             }
-            VaultAccess access = _access;
-            VaultLogin login = Find(access, request.Login ?? "", request.Password ?? "");
-            if (Volatile.Read(ref _sessions) > MaxSessions)
+            byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(request.Password ?? ""));
+            VaultStore store = Opened(request.Login ?? "", shown, () =>
             {
-                throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others are being served; try again");
-            }
-            VaultStore store = StoreOf(login, access.Settings);
+                if (Volatile.Read(ref _sessions) > MaxSessions)
+                {
+                    throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others are being served; try again");
+                }
+            });
             store.Enter();
             PeerReply reply = new()
             {
                 Version = PeerLimits.Version,
                 Agent = _agent,
-                AppendOnly = login.IsAppendOnly,
+                AppendOnly = store.IsAppendOnly,
                 BareChunks = true,
             };
             peer.Write(reply, PeerJson.Default.PeerReply, default);
@@ -197,13 +199,43 @@ public sealed class Vault
         }
     }
 
-    private VaultStore StoreOf(VaultLogin login, VaultSettings settings)
+    // What a session goes on with: the same, unless the configuration is another one by now.
+    private VaultStore Renewed(VaultStore store) => ReferenceEquals(store.Access, _access)
+        ? store
+        : Opened(store.Login, store.Access.PasswordHashes[store.Login], () => { });
+
+    private VaultStore Opened(string name, byte[] shown, Action allow)
+    {
+        while (true)
+        {
+            VaultAccess access = _access;
+            VaultLogin login = Find(access, name, shown);
+            allow();
+            if (StoreOf(login, access) is VaultStore store)
+            {
+                return store;
+            }
+        }
+    }
+
+    // Null when the configuration has changed meanwhile: what is opened for an old one must not be found by later sessions.
+    private VaultStore? StoreOf(VaultLogin login, VaultAccess access)
     {
         lock (_opening)
         {
+            if (!ReferenceEquals(access, _access))
+            {
+                return null;
+            }
             if (!_stores.TryGetValue(login.Name, out VaultStore? store))
             {
-                store = new VaultStore(Path.Combine(settings.Path, login.Name), login, settings.Keep, _time);
+                if (!_uses.TryGetValue(login.Name, out VaultUse? use))
+                {
+                    use = new VaultUse(_time);
+                    _uses.Add(login.Name, use);
+                }
+                store = new VaultStore(Path.Combine(access.Settings.Path, login.Name), access, login, use, _time);
+                use.Opened();
                 _stores.Add(login.Name, store);
             }
             return store;
@@ -211,9 +243,8 @@ public sealed class Vault
     }
 
     // Takes as long whether the login is there or not.
-    private static VaultLogin Find(VaultAccess access, string name, string password)
+    private static VaultLogin Find(VaultAccess access, string name, byte[] shown)
     {
-        byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(password));
         VaultLogin? login = access.Settings.Logins.FirstOrDefault(l => l.Name == name);
         bool isKnown = access.PasswordHashes.TryGetValue(name, out byte[]? hash);
         byte[] wanted = isKnown ? hash! : new byte[shown.Length];

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Backupd.Backup.Native;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
@@ -6,10 +5,10 @@ using Backupd.Backup.Store;
 namespace Backupd.Backup.Remote;
 
 /// <summary>Serves one peer that has logged in, until it closes the connection. Blocks; one thread.</summary>
-internal sealed class VaultSession : IDisposable
+internal sealed partial class VaultSession : IDisposable
 {
     private readonly PeerStream _stream;
-    private readonly VaultStore _vault;
+    private readonly Func<VaultStore, VaultStore> _renew;
     private readonly Action<VaultNotice> _tell;
     private readonly ChunkCodec _codec = new();
     private RunIntake? _intake;
@@ -27,13 +26,19 @@ internal sealed class VaultSession : IDisposable
 
     /// <param name="stream">Behind the login's line; owned by the caller.</param>
     /// <param name="vault">What the login has.</param>
+    /// <param name="renew">What the login has by now; throws when it is none any more.</param>
     /// <param name="tell">Told what people want to know of.</param>
-    internal VaultSession(PeerStream stream, VaultStore vault, Action<VaultNotice> tell)
+    internal VaultSession(
+        PeerStream stream, VaultStore vault, Func<VaultStore, VaultStore> renew, Action<VaultNotice> tell)
     {
         _stream = stream;
-        _vault = vault;
+        Vault = vault;
+        _renew = renew;
         _tell = tell;
     }
+
+    /// <summary>What the login has, as it was configured at the last request.</summary>
+    internal VaultStore Vault { get; private set; }
 
     /// <summary>Whether a run has come or gone, so that a prune may have something to do.</summary>
     internal bool HasChanged { get; private set; }
@@ -42,7 +47,7 @@ internal sealed class VaultSession : IDisposable
     /// <exception cref="IOException">The connection was cut, or was silent for too long.</exception>
     internal void Run()
     {
-        while (_stream.Read(PeerJson.Default.PeerRequest) is PeerRequest request)
+        while (Next() is PeerRequest request)
         {
             try
             {
@@ -51,9 +56,9 @@ internal sealed class VaultSession : IDisposable
             catch (RemoteException e)
             {
                 _stream.Write(PeerErrors.ReplyOf(Told(e)), PeerJson.Default.PeerReply, default);
-                if (e.Fault == RemoteFault.ProtocolBroken)
+                if (e.Fault is RemoteFault.ProtocolBroken or RemoteFault.LoginRefused)
                 {
-                    // What follows cannot be told from the bytes of a chunk.
+                    // What follows cannot be told from the bytes of a chunk, or is not listened to any more.
                     _stream.Flush();
                     return;
                 }
@@ -69,9 +74,26 @@ internal sealed class VaultSession : IDisposable
         _codec.Dispose();
     }
 
+    private PeerRequest? Next()
+    {
+        // Whoever fetches a run stores it before they ask for more, and their disk may be slow.
+        _stream.PatienceMs = _reading is null ? 0 : PeerLimits.PatienceMs;
+        return _stream.Read(PeerJson.Default.PeerRequest);
+    }
+
+    // Nobody waits for the answer: the place and the store's lock are of more use to the next attempt.
+    private void EndIfClosed()
+    {
+        if (_stream.IsClosed)
+        {
+            throw new RemoteException(RemoteFault.Unreachable, "the peer has closed the connection");
+        }
+    }
+
     private void Answer(PeerRequest request)
     {
         PeerStream.CheckLength(request.Payload, PeerLimits.MaxFileBytes);
+        Renew(request.Payload);
         switch (request.Command)
         {
             case PeerCommands.PutChunk:
@@ -113,61 +135,29 @@ internal sealed class VaultSession : IDisposable
         }
     }
 
-    private void Reply(byte[] payload) =>
-        _stream.Write(new PeerReply { Payload = payload.Length }, PeerJson.Default.PeerReply, payload);
-
-    private byte[] ListRuns(PeerRequest request)
+    private void Renew(int payload)
     {
-        int limit = request.Limit is > 0 and < PeerLimits.MaxListedRuns ? request.Limit : PeerLimits.MaxListedRuns;
-        PeerRun[] rows =
-        [
-            .. _vault.List(limit).Select(PeerRun.From),
-        ];
-        return JsonSerializer.SerializeToUtf8Bytes(rows, PeerRunJson.Default.PeerRunArray);
-    }
-
-    private byte[] GetFile(PeerRequest request)
-    {
-        string name = request.Name ?? "";
-        if (name is not (RunDirectory.ManifestName or RunDirectory.SumsName) && !RunDirectory.IsArtifactName(name))
-        {
-            throw new RemoteException(RemoteFault.RunNotFound, "a run has no file of that name");
-        }
-        _reading ??= _vault.Hold();
-        string path = Path.Combine(_vault.DirectoryOf(IdOf(request)), name);
-        if (!File.Exists(path))
-        {
-            throw new RemoteException(RemoteFault.RunNotFound, "a run has no file of that name");
-        }
         try
         {
-            return StoreFile.Read(path);
+            Vault = _renew(Vault);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (RemoteException e) when (e.Fault != RemoteFault.LoginRefused)
         {
-            throw new RemoteException(RemoteFault.StorageFailed, "a file of a run cannot be read", e);
+            // The disk, just now.
+            _stream.Skip(payload);
+            throw;
         }
     }
 
-    private void GetChunk(PeerRequest request)
-    {
-        ChunkId id = ChunkOf(request);
-        _reading ??= _vault.Hold();
-        string path = BackupStore.ChunkPath(_vault.Store.ChunksDirectory, id);
-        if (_codec.TryReadStored(path, cold: false, out ReadOnlySpan<byte> stored) is string problem)
-        {
-            throw new RemoteException(RemoteFault.Damaged, $"chunk {id} {problem}");
-        }
-        // Whoever asked checks the content against the name, which tells more than a hash of these bytes.
-        _stream.Write(new PeerReply { Payload = stored.Length }, PeerJson.Default.PeerReply, stored);
-    }
+    private void Reply(byte[] payload) =>
+        _stream.Write(new PeerReply { Payload = payload.Length }, PeerJson.Default.PeerReply, payload);
 
     private void BeginRun(RunId id, byte[]? manifestHash)
     {
         EndArrival();
         _failure = null;
         _arriving = id;
-        _intake = _vault.Receive(id, kept => _vault.GiveBack(_taken - kept));
+        _intake = Vault.Receive(id, EndIfClosed, kept => Vault.GiveBack(_taken - kept));
         if (manifestHash is not null)
         {
             Guarded(() => _intake.Begin(manifestHash));
@@ -230,27 +220,32 @@ internal sealed class VaultSession : IDisposable
             Take(manifest.Length);
             intake.Commit(manifest);
         });
+        Vault.NoteArrival(_arriving, isThere: true);
         HasChanged = true;
         EndArrival();
-        _tell(new VaultNotice($"run {_arriving} of {_vault.Login} has arrived", IsWarning: false));
+        _tell(new VaultNotice($"run {_arriving} of {Vault.Login} has arrived", IsWarning: false));
     }
 
     private void DeleteRun(RunId id)
     {
-        _vault.Delete(id);
+        Vault.Delete(id);
         HasChanged = true;
-        _tell(new VaultNotice($"run {id} was deleted by {_vault.Login}", IsWarning: false));
+        _tell(new VaultNotice($"run {id} was deleted by {Vault.Login}", IsWarning: false));
     }
 
     private void Take(long bytes)
     {
-        _vault.Take(bytes);
+        Vault.Take(bytes);
         _taken += bytes;
     }
 
     // What was counted and does not stay, because it was sent twice, or damaged, or cut off, counts no longer.
     private void EndArrival()
     {
+        if (_intake is { IsCommitted: false })
+        {
+            Vault.NoteArrival(_arriving, isThere: false);
+        }
         _intake?.Dispose();
         _intake = null;
         _taken = 0;
@@ -298,7 +293,7 @@ internal sealed class VaultSession : IDisposable
         if (!ReferenceEquals(e, _logged))
         {
             _logged = e;
-            string text = $"what {_vault.Login} asked for failed, at run {_arriving}: {e.Message}: {cause.Message}";
+            string text = $"what {Vault.Login} asked for failed, at run {_arriving}: {e.Message}: {cause.Message}";
             _tell(new VaultNotice(text, IsWarning: true));
         }
         return new RemoteException(e.Fault, Reason(cause), e);

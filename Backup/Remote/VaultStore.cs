@@ -7,28 +7,25 @@ namespace Backupd.Backup.Remote;
 /// threads.</summary>
 internal sealed class VaultStore
 {
-    // Half of what the vault serves at a time.
-    private const int MaxSessions = Vault.MaxSessions / 2;
-
     private readonly VaultLogin _login;
     private readonly KeptRuns _runs;
     private readonly RetentionPolicy? _keep;
+    private readonly VaultUse _use;
     private readonly TimeProvider _time;
 
-    // Guards the four below; the disk is looked at under it once, by the first who asks.
-    private readonly Lock _lock = new();
-    private long _used = -1;
-
-    // Something that nothing uses may be there: a run was deleted, or one was refused half-way. Until a prune has ended.
-    private bool _isPruneDue;
-    private int _sessions;
-
     /// <summary>Opens the store, or makes it.</summary>
+    /// <param name="directory">Where it is.</param>
+    /// <param name="access">The configuration in which the login is.</param>
+    /// <param name="login">Whose it is.</param>
+    /// <param name="use">What is known of it since before that configuration.</param>
+    /// <param name="time">The clock.</param>
     /// <exception cref="RemoteException">StorageFailed.</exception>
-    internal VaultStore(string directory, VaultLogin login, RetentionPolicy? keep, TimeProvider time)
+    internal VaultStore(string directory, VaultAccess access, VaultLogin login, VaultUse use, TimeProvider time)
     {
+        Access = access;
         _login = login;
-        _keep = keep;
+        _keep = access.Settings.Keep;
+        _use = use;
         _time = time;
         try
         {
@@ -42,6 +39,9 @@ internal sealed class VaultStore
         }
     }
 
+    /// <summary>The configuration that it was opened for.</summary>
+    internal VaultAccess Access { get; }
+
     internal string Login => _login.Name;
 
     internal bool IsAppendOnly => _login.IsAppendOnly;
@@ -49,27 +49,11 @@ internal sealed class VaultStore
     internal BackupStore Store { get; }
 
     /// <summary>One more session of the login.</summary>
-    /// <exception cref="RemoteException">Busy: it has as many as it may, so that it keeps nobody else out.</exception>
-    internal void Enter()
-    {
-        lock (_lock)
-        {
-            if (_sessions >= MaxSessions)
-            {
-                throw new RemoteException(RemoteFault.Busy, $"{MaxSessions} others of this login are being served; try again");
-            }
-            _sessions++;
-        }
-    }
+    /// <exception cref="RemoteException">Busy.</exception>
+    internal void Enter() => _use.Enter();
 
     /// <summary>One less.</summary>
-    internal void Leave()
-    {
-        lock (_lock)
-        {
-            _sessions--;
-        }
-    }
+    internal void Leave() => _use.Leave();
 
     /// <summary>A hold on the store that keeps garbage collection out.</summary>
     /// <exception cref="RemoteException">Busy.</exception>
@@ -82,9 +66,10 @@ internal sealed class VaultStore
 
     /// <summary>Begins the arrival of a run.</summary>
     /// <param name="id">The run.</param>
+    /// <param name="lookTick">Called while an artifact is looked at; ends it by throwing.</param>
     /// <param name="ended">Told at its end how many bytes of it stay.</param>
     /// <exception cref="RemoteException">Busy, StorageFailed.</exception>
-    internal RunIntake Receive(RunId id, Action<long> ended)
+    internal RunIntake Receive(RunId id, Action lookTick, Action<long> ended)
     {
         IDisposable held = Hold();
         try
@@ -93,6 +78,7 @@ internal sealed class VaultStore
             IntakeOptions options = new()
             {
                 Held = held,
+                LookTick = lookTick,
                 BeforeCommit = run => arrivals.Record(run, _time.GetUtcNow()),
                 Ended = ended,
             };
@@ -109,31 +95,26 @@ internal sealed class VaultStore
     /// <exception cref="RemoteException">QuotaExceeded: they are not to be.</exception>
     internal void Take(long bytes)
     {
-        lock (_lock)
+        if (_login.QuotaBytes is long quota)
         {
-            if (_login.QuotaBytes is not long quota)
-            {
-                return;
-            }
-            _used = _used < 0 ? OnDisk(Measure) : _used;
-            if (_used + bytes > quota)
-            {
-                _isPruneDue = true;
-                throw new RemoteException(
-                    RemoteFault.QuotaExceeded,
-                    $"the quota of {quota} bytes is used up: {_used} are stored, {bytes} more were to come");
-            }
-            _used += bytes;
+            _use.Take(quota, bytes, () => OnDisk(Measure));
         }
     }
 
     /// <summary>Gives back what was counted and is not stored after all. Only while the store is held: a prune measures it
     /// anew.</summary>
-    internal void GiveBack(long bytes)
+    internal void GiveBack(long bytes) => _use.GiveBack(bytes);
+
+    /// <summary>Notes how the arrival of a run has ended. Only while the store is held.</summary>
+    internal void NoteArrival(RunId id, bool isThere)
     {
-        lock (_lock)
+        if (isThere)
         {
-            _used = _used < 0 ? _used : Math.Max(0, _used - bytes);
+            _use.RunArrived(id);
+        }
+        else
+        {
+            _use.RunCutOff();
         }
     }
 
@@ -151,10 +132,7 @@ internal sealed class VaultStore
             _runs.Delete(id);
             return true;
         });
-        lock (_lock)
-        {
-            _isPruneDue = true;
-        }
+        _use.RunDeleted();
     }
 
     /// <summary>The directory of a run that is whole.</summary>
@@ -169,40 +147,34 @@ internal sealed class VaultStore
     /// <exception cref="BackupException">It cannot be known what a run needs; nothing was removed.</exception>
     internal PruneOutcome? Prune(bool hasChanged, CancellationToken cancellation)
     {
-        lock (_lock)
+        if (!_use.IsPruneDue(hasChanged, _keep is not null))
         {
-            _isPruneDue |= hasChanged && _keep is not null;
-            if (!_isPruneDue)
-            {
-                return null;
-            }
+            return null;
         }
         using StoreLock? held = StoreLock.TryExclusive(Store);
         if (held is null)
         {
             return null;
         }
+        bool isDone = false;
+        bool isTrashEmpty = false;
         try
         {
             PruneOutcome outcome = new RunPruner(Store, _time, (_, _) => { }, cancellation).Run(new PruneRequest
             {
                 Policy = _keep ?? new RetentionPolicy { Last = int.MaxValue },
                 Arrivals = new ArrivalTimes(Store),
+                Ended = _use.Arrived,
                 // What waits there counts, and a sender that has deleted to make room is waiting for it.
                 EmptyTrashNow = _login.QuotaBytes is not null,
             });
-            lock (_lock)
-            {
-                _isPruneDue = false;
-            }
+            isTrashEmpty = ChunkTrash.Directories(Store).Count == 0;
+            isDone = true;
             return outcome;
         }
         finally
         {
-            lock (_lock)
-            {
-                _used = -1;
-            }
+            _use.Pruned(isDone, isTrashEmpty);
         }
     }
 

@@ -13,6 +13,9 @@ internal sealed class FileRestore
     private readonly ChangeList _changes;
     private readonly string _path;
 
+    // Whether the file system may hold something that is not on the disk yet.
+    private bool _hasWritten;
+
     internal FileRestore(FileParticipant file, InPlaceItem item, InPlaceContext context)
     {
         _item = item;
@@ -44,6 +47,11 @@ internal sealed class FileRestore
         try
         {
             Restore(wanted, place);
+            if (_hasWritten && Libc.SyncFs(place.File) != 0)
+            {
+                // Also the name of a file that was lost, and the directories that lead to it.
+                throw PosixException.Last("sync", _path);
+            }
         }
         finally
         {
@@ -98,6 +106,7 @@ internal sealed class FileRestore
 
     private void Write(RestoreChangeKind kind, RestoreSetting setting, PendingFile file)
     {
+        _hasWritten = true;
         using FileRestorer restorer = new(setting, () => _context.Advance(0, 0));
         if (kind != RestoreChangeKind.Adjust)
         {
@@ -130,6 +139,7 @@ internal sealed class FileRestore
         if (goes && !_context.IsDryRun)
         {
             FileRestorer.RefuseUncaptured(present, place.File, name, _path);
+            _hasWritten = true;
             Posix.Unlink(place.File, name);
         }
         _changes.Add(goes ? RestoreChangeKind.Remove : RestoreChangeKind.Extra, _path);

@@ -104,7 +104,7 @@ public sealed partial class BackupSupervisor
     private BackupRun Import(Endpoint endpoint, RunId id, bool overwrite, ReadProgress reading, CancellationToken stop)
     {
         using IRunOrigin origin = ServerOf(endpoint).Open(id, stop);
-        IntakeOptions options = new() { Overwrites = overwrite, Tick = stop.ThrowIfCancellationRequested };
+        IntakeOptions options = new() { Overwrites = overwrite, IsOwn = true, Tick = stop.ThrowIfCancellationRequested };
         using RunIntake intake = new(Store, id, options, _time);
         RunTransfer.Copy(id, origin, intake, new ImportObserver(reading, stop));
         // Whatever was validated here before, it was not this copy.
@@ -238,7 +238,10 @@ public sealed partial class BackupSupervisor
         catch (RemoteException e)
         {
             BackupFault told = e.Fault == RemoteFault.RunNotFound ? BackupFault.RemoteRunNotFound : fault;
-            throw new BackupException(told, $"{server} {what}: {e.Message}", inner: e);
+            string where = e.Fault == RemoteFault.OwnStorageFailed
+                ? $"what {server} gave could not be stored here"
+                : $"{server} {what}";
+            throw new BackupException(told, $"{where}: {e.Message}", inner: e);
         }
     }
 

@@ -112,7 +112,8 @@ public sealed partial class BackupSupervisor
         try
         {
             RunPruner pruner = new(Store, _time, (_, _) => progress.Tick(), stop);
-            return new RunEnd(run, Told(pruner.Run(new PruneRequest { Policy = keep, Ended = run.Id })), "");
+            PruneRequest request = new() { Policy = keep, Ended = new HashSet<RunId> { run.Id } };
+            return new RunEnd(run, Told(pruner.Run(request)), "");
         }
         catch (OperationCanceledException)
         {

@@ -97,6 +97,9 @@ public sealed record RunVerdict(BackupRun Run, ImmutableArray<KeepReason> Reason
 /// </remarks>
 public static class RetentionRules
 {
+    // What is later than now by more was dated by a clock that was wrong, and nothing is old because of it.
+    private static readonly TimeSpan MaxAhead = TimeSpan.FromDays(2);
+
     // The last moment that is a date in every time zone. A manifest may say anything.
     private const long LastUnix = 253_370_764_800;
 
@@ -105,16 +108,19 @@ public static class RetentionRules
     /// <param name="pinned">Pinned runs.</param>
     /// <param name="policy">What to keep.</param>
     /// <param name="zone">Where days begin and end.</param>
-    /// <param name="ended">The run that has just ended; null for none. It counts as the last completed one, too.</param>
+    /// <param name="ended">The runs that have just ended; null for none. They count as the last completed one, too.</param>
     /// <param name="restored">Runs of which a restore can still be undone; null for none.</param>
     /// <param name="arrivals">When each of the runs arrived, for a store that others fill: order and age are counted by it
     /// then, whatever a run says of itself. Runs of the same second are ordered by id, which lets one take the place of
     /// another only as if it had come a moment later. Null where the runs are believed.</param>
+    /// <param name="now">The time; null to believe that every run is from the past.</param>
     /// <returns>A verdict for each run, newest first.</returns>
     public static ImmutableArray<RunVerdict> Judge(
         IEnumerable<BackupRun> runs, IReadOnlySet<RunId> pinned, RetentionPolicy policy, TimeZoneInfo zone,
-        RunId? ended = null, IReadOnlySet<RunId>? restored = null, IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals = null)
+        IReadOnlySet<RunId>? ended = null, IReadOnlySet<RunId>? restored = null,
+        IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals = null, DateTimeOffset? now = null)
     {
+        long latest = now is null ? long.MaxValue : (now.Value + MaxAhead).ToUnixTimeSeconds();
         BackupRun[] newestFirst =
         [
             .. runs.OrderByDescending(r => arrivals is null ? 0 : Moment(r, arrivals)).ThenByDescending(r => r.Id),
@@ -138,7 +144,7 @@ public static class RetentionRules
             Keep(run, KeepRule.Undo);
         }
         BackupRun? completed = newestFirst.FirstOrDefault(r => r.Status == RunStatus.Completed);
-        foreach (BackupRun run in newestFirst.Where(r => r == completed || r.Id == ended))
+        foreach (BackupRun run in newestFirst.Where(r => r == completed || ended?.Contains(r.Id) == true))
         {
             Keep(run, KeepRule.LastCompleted);
         }
@@ -147,7 +153,7 @@ public static class RetentionRules
         {
             foreach (List<BackupRun> series in Series(newestFirst, name))
             {
-                foreach ((BackupRun run, KeepRule rule) in Wanted(series, policy, zone, arrivals))
+                foreach ((BackupRun run, KeepRule rule) in Wanted(series, policy, zone, arrivals, latest))
                 {
                     Keep(run, rule, name);
                 }
@@ -184,8 +190,9 @@ public static class RetentionRules
 
     private static IEnumerable<(BackupRun Run, KeepRule Rule)> Wanted(
         List<BackupRun> newestFirst, RetentionPolicy policy, TimeZoneInfo zone,
-        IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals)
+        IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals, long latest)
     {
+        long newest = newestFirst.Select(r => Moment(r, arrivals)).FirstOrDefault(m => m <= latest, long.MinValue);
         (KeepRule Rule, int Count, Func<DateTimeOffset, (long, long)> Period)[] periods =
         [
             // With the offset from UTC: the hour that comes twice in autumn is two hours.
@@ -209,7 +216,7 @@ public static class RetentionRules
                 yield return (run, KeepRule.Last);
             }
             long moment = Moment(run, arrivals);
-            if (Moment(newestFirst[0], arrivals) - moment < policy.Within.TotalSeconds)
+            if (newest == long.MinValue || newest - moment < policy.Within.TotalSeconds)
             {
                 yield return (run, KeepRule.Within);
             }

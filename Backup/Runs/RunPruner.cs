@@ -11,9 +11,9 @@ public sealed record PruneRequest
     /// <summary>Which runs to keep; it must keep something.</summary>
     public required RetentionPolicy Policy { get; init; }
 
-    /// <summary>The run that has just ended, which stays whatever the policy says: to a clock that was once set wrong it may
-    /// look like the oldest. Null for none.</summary>
-    public RunId? Ended { get; init; }
+    /// <summary>The runs that have just ended, or arrived, which stay whatever the policy says: to a clock that is or was once
+    /// set wrong they may look like the oldest.</summary>
+    public IReadOnlySet<RunId> Ended { get; init; } = ImmutableHashSet<RunId>.Empty;
 
     /// <summary>For a store that others fill: when its runs arrived, by which their order and ages are counted. A run without
     /// a record counts by the time of its directory. Null where runs are believed what they say.</summary>
@@ -84,7 +84,7 @@ internal sealed class RunPruner
         Holder[] finished = [.. holders.Where(h => h.IsIn(_store.CompletedDirectory))];
         ImmutableArray<RunVerdict> verdicts = RetentionRules.Judge(
             finished.Select(h => h.Run), new RunPins(_store).All(), request.Policy, _time.LocalTimeZone, request.Ended,
-            new RestoreCatalog(_store).Undoable(), ArrivalsOf(finished, request.Arrivals));
+            new RestoreCatalog(_store).Undoable(), ArrivalsOf(finished, request.Arrivals), _time.GetUtcNow());
         // Oldest first: should it be stopped in between, what is left is what an earlier prune would have left.
         string[] going =
         [

@@ -132,6 +132,11 @@ internal sealed class ScheduleBook
 
     private void LookBack(ScheduleEntry entry, DateTimeOffset now, TimeZoneInfo zone, List<ScheduleOutcome> others)
     {
+        if (entry.IsCatchUp && entry.Due - now > entry.Schedule.Jitter)
+        {
+            // When it is made up for was reckoned with a clock that was ahead, and is right again.
+            entry.FindNext(zone, _random);
+        }
         if (entry.Handled - now > MaxAhead)
         {
             others.Add(new ScheduleOutcome(

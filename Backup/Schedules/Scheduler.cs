@@ -15,6 +15,9 @@ public sealed class Scheduler : IDisposable
     // Later than that a run that should begin does not: the disk under the scheduler hangs.
     private const int MakingUpSeconds = 300;
 
+    // A run that waits longer than that for its jitter is none that begins in a moment.
+    private const int MakingUpAheadSeconds = 3600;
+
     // Constant after construction.
     private readonly BackupSupervisor _supervisor;
     private readonly TimeProvider _time;
@@ -64,7 +67,8 @@ public sealed class Scheduler : IDisposable
     /// <summary>Whether a full run begins in a moment, or should have just now: one that makes up for a slot waits for its
     /// jitter. Lock-free.</summary>
     internal bool IsMakingUp(DateTimeOffset now) =>
-        Interlocked.Read(ref _makingUpAtUnix) is > 0 and long at && now.ToUnixTimeSeconds() - at <= MakingUpSeconds;
+        Interlocked.Read(ref _makingUpAtUnix) is > 0 and long at
+        && now.ToUnixTimeSeconds() - at is >= -MakingUpAheadSeconds and <= MakingUpSeconds;
 
     /// <summary>Begins. To be called once. Disk.</summary>
     /// <exception cref="BackupException">Io: what was handled cannot be read or written.</exception>

@@ -252,11 +252,42 @@ public sealed class InPlaceRestoreTests
         Assert.AreEqual("newer, and in no backup", await File.ReadAllTextAsync(source["t/changed"], CancellationToken.None));
         clock.Now += TimeSpan.FromDays(11);
         Assert.IsEmpty(engine.Supervisor.Recover());
+        // One look is not enough: the clock may be wrong.
+        clock.Now += TimeSpan.FromHours(23);
+        Assert.IsEmpty(engine.Supervisor.Recover());
+        Assert.HasCount(2, Directory.GetDirectories(engine.Store.SafetyDirectory));
+        Assert.HasCount(2, engine.Supervisor.Restores.List(10, null, out _));
+        clock.Now += TimeSpan.FromHours(1);
+        Assert.IsEmpty(engine.Supervisor.Recover());
         Assert.IsEmpty(Directory.GetDirectories(engine.Store.SafetyDirectory));
         Assert.IsEmpty(engine.Supervisor.Restores.List(10, null, out _));
         outcome = engine.Supervisor.Prune(prune, new ProgressCell(0), CancellationToken.None);
         CollectionAssert.AreEqual((RunId[])[later.Id], outcome.Runs.Where(r => r.IsKept).Select(r => r.Run.Id).ToArray());
         engine.Validate(later);
+    }
+
+    [TestMethod]
+    [DataRow(31)]
+    [DataRow(365 * 70)]
+    public async Task A_start_with_a_clock_that_is_ahead_takes_no_undo_away(int days)
+    {
+        using TempDirectory source = Tree();
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        using Engine engine = new(new EngineSettings(), clock, new DirectoryParticipant("t", true, source["t"]));
+        BackupRun run = await engine.RunOk();
+        source.Write("t/changed", "newer, and in no backup");
+        RestoreRun restore = await engine.RestoreInPlaceOk(run.Id);
+        DateTimeOffset right = clock.Now;
+        for (int start = 0; start < 3; start++)
+        {
+            clock.Jump(right.AddDays(days));
+            Assert.IsEmpty(engine.Supervisor.Recover());
+            clock.Jump(right.AddMinutes(1));
+            Assert.IsEmpty(engine.Supervisor.Recover());
+            right = right.AddDays(2);
+        }
+        await engine.RestoreInPlaceOk(restore.Id);
+        Assert.AreEqual("newer, and in no backup", await File.ReadAllTextAsync(source["t/changed"], CancellationToken.None));
     }
 
     private static TempDirectory Tree()

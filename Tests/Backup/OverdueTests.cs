@@ -261,6 +261,28 @@ public sealed class OverdueTests
     }
 
     [TestMethod]
+    public async Task A_run_that_is_made_up_for_much_later_is_not_waited_for()
+    {
+        BackupSchedule spread = Nightly with { Jitter = TimeSpan.FromHours(24) };
+        using Stage stage = new(new CommandParticipant("a", true, ["echo", "a"]));
+        stage.Watch.Reconfigure(new OverdueRule(null, [spread]));
+        using (Scheduler before = new(stage.Engine.Supervisor, stage.Clock, _ => { }))
+        {
+            before.Start([spread]);
+        }
+        stage.Clock.Now = Night(27).AddHours(6.5);
+        stage.Scheduler.Start([spread]);
+        DateTimeOffset due = Night(1);
+        await Deadline.Until(
+            () => (due = DateTimeOffset.FromUnixTimeSeconds(stage.Scheduler.NextRunAtUnix)) > stage.Clock.Now
+                && stage.Scheduler.IsMakingUp(due), "the slot is made up for");
+        Assert.IsFalse(stage.Scheduler.IsMakingUp(due.AddSeconds(-3601)));
+        Assert.IsTrue(stage.Scheduler.IsMakingUp(due.AddSeconds(-3600)));
+        Assert.IsTrue(stage.Scheduler.IsMakingUp(due.AddSeconds(300)));
+        Assert.IsFalse(stage.Scheduler.IsMakingUp(due.AddSeconds(301)));
+    }
+
+    [TestMethod]
     public async Task A_machine_that_has_slept_has_a_minute_for_its_scheduler()
     {
         using Stage stage = new(new CommandParticipant("a", true, ["echo", "a"]));

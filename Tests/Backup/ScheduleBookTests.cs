@@ -66,6 +66,26 @@ public sealed class ScheduleBookTests
     }
 
     [TestMethod]
+    [DataRow("2099-01-01T10:00:00Z")]
+    [DataRow("2026-11-21T10:00:00Z")]
+    public void A_clock_that_was_ahead_while_a_slot_waited_to_be_made_up_for_stops_nothing(string ahead)
+    {
+        BackupSchedule full = Cron("30 2 * * *") with { Jitter = TimeSpan.FromMinutes(10) };
+        BackupSchedule scoped = Cron("0 * * * *") with { Participants = ["app"] };
+        Book book = new("2026-11-20T00:00:00Z", [full, scoped]);
+        SlotDecision first = book.At(ahead);
+        Assert.IsEmpty(first.Starting.Where(s => s.Schedule == full), "it waits for its jitter");
+        List<ScheduleOutcome> begun = [];
+        for (DateTimeOffset now = Moment("2026-11-20T00:01:00Z"); now < Moment("2026-11-23T00:00:00Z"); now = now.AddMinutes(1))
+        {
+            begun.AddRange(book.At(now).Starting);
+        }
+        Assert.AreEqual(
+            "20 21 22", string.Join(' ', begun.Where(s => s.Schedule == full).Select(s => s.Slot.Day)));
+        Assert.IsGreaterThan(30, begun.Count(s => s.Schedule == scoped));
+    }
+
+    [TestMethod]
     [DataRow("2026-11-25T03:30:00Z")]
     [DataRow("2026-11-30T12:00:00Z")]
     [DataRow("2036-11-30T12:00:00Z")]

@@ -54,6 +54,45 @@ public sealed class RestoreFailingCallTests
         Assert.IsGreaterThanOrEqualTo(atLeast, failed);
     }
 
+    // Of a file that is there what replaces it is synced before it does, which is the first of two.
+    [TestMethod]
+    [DataRow("lost", 1)]
+    [DataRow("changed", 2)]
+    [DataRow("touched", 1)]
+    [DataRow("undone", 1)]
+    public async Task A_plain_file_is_on_the_disk_when_its_restore_has_ended(string how, int when)
+    {
+        using TempDirectory directory = new();
+        string file = directory.Write("src/fstab", "as it was");
+        string store = directory["store"];
+        await InProcess.Ok("once", file, "--to", store, "--quiet");
+        string wanted = "latest";
+        if (how == "changed")
+        {
+            directory.Write("src/fstab", "changed since then");
+        }
+        else if (how == "touched")
+        {
+            File.SetLastWriteTimeUtc(file, DateTime.UnixEpoch);
+        }
+        else
+        {
+            File.Delete(file);
+        }
+        if (how == "undone")
+        {
+            await InProcess.Ok("restore", $"{store}/latest", "--yes", "--quiet");
+            wanted = new RestoreCatalog(Backupd.Backup.Store.BackupStore.Open(store)).List(1, null, out _).Single().Id.ToString();
+        }
+        TracedOutcome traced = await Strace.FailOn(
+            directory["src"], "syncfs", "EIO", when, Shell.Binary, "restore", $"{store}/{wanted}", "--yes", "--quiet");
+        Assert.AreEqual(1, traced.Fired, traced.Outcome.ToString());
+        Assert.AreEqual(1, traced.Outcome.Code, traced.Outcome.ToString());
+        Assert.Contains("Input/output error", traced.Outcome.Error);
+        Assert.Contains(directory["src"], traced.Outcome.Error);
+        Assert.AreEqual(how == "undone" ? "" : "as it was", File.Exists(file) ? await File.ReadAllTextAsync(file, CancellationToken.None) : "");
+    }
+
     private static async Task AssertToldAsync(ChangedTree tree, TracedOutcome traced, RunId before, string reason, string name)
     {
         Outcome outcome = traced.Outcome;

@@ -86,6 +86,33 @@ public sealed class DiskTroubleTests : IDisposable
     }
 
     [TestMethod]
+    public async Task An_import_for_which_there_is_no_room_here_blames_nobody_else_and_is_tried_once()
+    {
+        await using TestVault vault = new();
+        await using CutProxy proxy = new(vault.Address);
+        Sender.Supervisor.Endpoints.Add(vault.Endpoint());
+        FillNoise("tree/b", 2_000_000, 2);
+        BackupRun run = await Sender.RunOk();
+        Assert.AreEqual("", run.Remotes.Single().Error);
+        using Tmpfs disk = await Tmpfs.MountAsync(_directory["disk"], Tmpfs.Roomy);
+        Backupd.Backup.Store.BackupStore store = Backupd.Backup.Store.BackupStore.OpenOrCreate(Path.Combine(disk.Path, "store"));
+        using BackupSupervisor here = new(store, [], new EngineSettings(), TimeProvider.System);
+        here.Endpoints.Add(vault.Endpoint("vault", proxy.Address));
+        here.Endpoints.Update(new EndpointChange { Name = "vault", RetryAttempts = 3 });
+        (long bytes, _) = await disk.UsedAsync();
+        await disk.LimitAsync($"size={bytes + 500_000}");
+        BackupException error = Assert.ThrowsExactly<BackupException>(
+            () => here.Import("vault", run.Id, overwrite: false, CancellationToken.None));
+        Assert.Contains("No space left on device", error.Message);
+        Assert.Contains("could not be stored here", error.Message);
+        Assert.DoesNotContain("did not give", error.Message);
+        Assert.AreEqual(1, proxy.Connections);
+        await disk.LimitAsync(Tmpfs.Roomy);
+        here.Import("vault", run.Id, overwrite: false, CancellationToken.None);
+        Assert.AreEqual(1, new StoreExaminer(store.Directory).ValidateAll("with room"));
+    }
+
+    [TestMethod]
     public async Task A_disk_that_is_not_mounted_is_not_taken_for_an_empty_one()
     {
         string place = _directory["mnt/usb"];

@@ -81,6 +81,23 @@ public sealed class DueTests : IDisposable
     }
 
     [TestMethod]
+    public async Task An_older_run_that_is_sent_by_hand_makes_none_due()
+    {
+        ManualClock clock = new(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        string source = Path.GetDirectoryName(_directory.Write("data/a", "a"))!;
+        using Engine engine = new(new EngineSettings(), clock, new DirectoryParticipant("a", true, source));
+        BackupRun older = await engine.RunOk();
+        clock.Now += TimeSpan.FromHours(3);
+        engine.Supervisor.Endpoints.Add(Endpoint("disk") with { IntervalSeconds = 3600 });
+        Assert.AreEqual("disk", Servers(await engine.RunOk()));
+        Assert.IsTrue(engine.Supervisor.Publish(older.Id, "disk", CancellationToken.None).Remotes.Single().Ok);
+        clock.Now += TimeSpan.FromSeconds(3599);
+        Assert.AreEqual("", Servers(await engine.RunOk()), "an hour has not passed");
+        clock.Now += TimeSpan.FromSeconds(1);
+        Assert.AreEqual("disk", Servers(await engine.RunOk()));
+    }
+
+    [TestMethod]
     public async Task What_a_refused_run_had_sent_does_not_use_up_the_quota()
     {
         await using TestVault vault = new(quota: 3 * 1024 * 1024);

@@ -13,11 +13,13 @@ namespace Backupd.Tests.Remote;
 /// <summary>A sender that says whatever the test wants: lines and bytes over TLS.</summary>
 internal sealed class PeerClient : IDisposable
 {
+    private readonly Socket _socket;
     private readonly SslStream _tls;
     private readonly PeerStream _stream;
 
-    private PeerClient(SslStream tls)
+    private PeerClient(Socket socket, SslStream tls)
     {
+        _socket = socket;
         _tls = tls;
         _stream = new PeerStream(tls, []);
     }
@@ -37,7 +39,7 @@ internal sealed class PeerClient : IDisposable
         });
         tls.ReadTimeout = (int)Deadline.Long.TotalMilliseconds;
         tls.WriteTimeout = (int)Deadline.Long.TotalMilliseconds;
-        return new PeerClient(tls);
+        return new PeerClient(socket, tls);
     }
 
     /// <summary>A client that has logged in.</summary>
@@ -113,6 +115,9 @@ internal sealed class PeerClient : IDisposable
         _tls.Write(Encoding.UTF8.GetBytes(text));
         _tls.Flush();
     }
+
+    /// <summary>Says that nothing more will come, and can still listen.</summary>
+    public void EndSending() => _socket.Shutdown(SocketShutdown.Send);
 
     /// <summary>The next reply; null when the connection has ended.</summary>
     public PeerReply? Read()

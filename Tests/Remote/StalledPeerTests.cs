@@ -114,6 +114,21 @@ public sealed class StalledPeerTests
     }
 
     [TestMethod]
+    public async Task A_timeout_of_a_day_is_one()
+    {
+        await using CutWorld world = await CutWorld.MakeAsync(seed: 89);
+        world.Sender.Supervisor.Endpoints.Update(
+            new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = Endpoint.MaxWaitSeconds });
+        using CancellationTokenSource stop = new();
+        world.Proxy.Begin(new ProxyPlan { StallUp = 100_000 });
+        Task<RemoteResult> sending = Task.Run(() => world.Publish(stop.Token), CancellationToken.None);
+        await Deadline.Until(() => world.Proxy.Up > 80_000 || sending.IsCompleted, "it waits for the line");
+        await stop.CancelAsync();
+        Assert.AreEqual("it was cancelled", (await Deadline.Of(sending, "the publishing to end")).Error);
+        world.PublishOk("when it answers");
+    }
+
+    [TestMethod]
     public async Task A_trickle_is_given_up_like_silence()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 88);

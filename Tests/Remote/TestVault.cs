@@ -4,6 +4,7 @@ using System.Text;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
+using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Remote;
@@ -18,18 +19,20 @@ internal sealed class TestVault : IAsyncDisposable
     private readonly string _path;
     private readonly List<string> _notices = [];
 
-    public TestVault(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null, TimeProvider? time = null, string? path = null)
-        : this(new TempDirectory(), appendOnly, quota, keep, time, path)
+    public TestVault(bool appendOnly = false, long? quota = null, RetentionPolicy? keep = null, TimeProvider? time = null, string? path = null,
+        TimeSpan? silence = null)
+        : this(new TempDirectory(), appendOnly, quota, keep, time, path, silence)
     {
     }
 
     /// <param name="directory">Where its stores are; it goes with the vault.</param>
     public TestVault(TempDirectory directory)
-        : this(directory, appendOnly: false, quota: null, keep: null, time: null, path: null)
+        : this(directory, appendOnly: false, quota: null, keep: null, time: null, path: null, silence: null)
     {
     }
 
-    private TestVault(TempDirectory directory, bool appendOnly, long? quota, RetentionPolicy? keep, TimeProvider? time, string? path)
+    private TestVault(
+        TempDirectory directory, bool appendOnly, long? quota, RetentionPolicy? keep, TimeProvider? time, string? path, TimeSpan? silence)
     {
         _directory = directory;
         _path = path ?? _directory["vault"];
@@ -41,7 +44,9 @@ internal sealed class TestVault : IAsyncDisposable
                 _notices.Add(n.Text);
             }
         };
-        Server = new TestServer(o => o with { Vault = Vault });
+        SessionTimes times = new();
+        Server = new TestServer(
+            o => o with { Vault = Vault, Times = times with { PeerSilence = silence ?? times.PeerSilence } });
     }
 
     public Vault Vault { get; }
