@@ -12,6 +12,7 @@ internal static unsafe class Posix
 
     internal const int ReadOnly = 0;
     internal const int WriteOnly = 1;
+    internal const int ReadWrite = 2;
     internal const int Create = 0x40;
     internal const int Exclusive = 0x80;
     internal const int NonBlock = 0x800;
