@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
-using Microsoft.Win32.SafeHandles;
 
 namespace Backupd.Backup.Participants;
 
@@ -117,17 +116,10 @@ internal sealed class FileReader : IDisposable
         }
     }
 
-    /// <summary>Extended attributes of a directory that the walk met.</summary>
-    internal ImmutableArray<Xattr> DirectoryXattrs(WalkEntry entry)
-    {
-        if (entry.File >= 0)
-        {
-            return Xattrs.Read(XattrPlace.Open(entry.File), Show(entry));
-        }
-        using SafeFileHandle handle = Posix.Open(
-            entry.Parent, entry.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow);
-        return Xattrs.Read(XattrPlace.Open(Posix.Number(handle)), Show(entry));
-    }
+    /// <summary>Extended attributes of a directory that the walk met. A mount point that was not entered is not asked for
+    /// any: its file system may not answer.</summary>
+    internal ImmutableArray<Xattr> DirectoryXattrs(WalkEntry entry) =>
+        entry.File >= 0 ? Xattrs.Read(XattrPlace.Open(entry.File), Show(entry)) : [];
 
     /// <summary>Extended attributes of what cannot be opened: a link, a pipe or a device.</summary>
     internal ImmutableArray<Xattr> NodeXattrs(WalkEntry entry)
