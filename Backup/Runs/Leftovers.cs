@@ -45,7 +45,9 @@ internal sealed class Leftovers
                 MoveToTrash(path);
                 continue;
             }
-            RunDirectory directory = RunDirectory.Create(_store, id);
+            RunDirectory directory = RunDirectory.Left(_store, id);
+            // First: a copy of a database may be what fills the disk, and what follows needs a little room.
+            directory.RemoveWorkingFiles(keepChunks: true);
             foreach (string artifact in Directory.GetFiles(path, "*" + RunDirectory.ArtifactSuffix))
             {
                 // Never committed, so nothing may refer to it; its chunks stay and are found again by content.
@@ -53,7 +55,6 @@ internal sealed class Leftovers
             }
             directory.WriteManifest(Interrupted(id, path));
             directory.WriteSums();
-            directory.RemoveWorkingFiles(keepChunks: true);
             directory.Commit(RunStatus.Failed);
             moved.Add(id);
         }

@@ -63,6 +63,9 @@ internal sealed class RunDirectory
         return directory;
     }
 
+    /// <summary>The directory that a run has which was cut off.</summary>
+    internal static RunDirectory Left(BackupStore store, RunId id) => new(store, id, id.ToString(), isSafety: false);
+
     /// <summary>Makes a directory for a run that another store has made and that arrives from there.</summary>
     internal static RunDirectory CreateIncoming(BackupStore store, RunId id)
     {
