@@ -294,7 +294,20 @@ internal sealed class DirectoryWalker : IDisposable
                 _ = Libc.Close(upper);
             }
         }
-        frame.File = file >= 0 ? file : throw new PosixException("open", Show(frame.Path), error);
+        frame.File = file;
+        if (file >= 0)
+        {
+            return;
+        }
+        // Whoever may rename a directory above it would stop the walk otherwise.
+        frame.Index = frame.Names.Count;
+        if (error is Errno.NoEntry or Errno.NotDirectory or Errno.TooManyLinks)
+        {
+            Counts.Vanished += left;
+            return;
+        }
+        Counts.Seen++;
+        Counts.Fail(new PosixException("open", Show(frame.Path), error).Message);
     }
 
     private void Close(WalkFrame? frame)

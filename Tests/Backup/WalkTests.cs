@@ -26,6 +26,43 @@ public sealed class WalkTests
     }
 
     [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void A_directory_that_is_renamed_on_the_way_back_costs_what_it_held_and_nothing_else(bool isReplaced)
+    {
+        using TempDirectory source = new();
+        string path = "t";
+        for (int i = 0; i < 300; i++)
+        {
+            source.Write($"{path}/z", "");
+            path += "/d";
+        }
+        source.Write("t/e/after", "");
+        WalkCounts counts = new();
+        WalkRules rules = new(new ExcludeRules([]), OneFileSystem: true, []);
+        using DirectoryWalker walker = new(source["t"], rules, counts);
+        List<string> met = [];
+        while (walker.Next(out WalkEntry entry))
+        {
+            met.Add(Encoding.UTF8.GetString(entry.Path));
+            if (met.Count == 300)
+            {
+                // The deepest directory. What lies above the last 128 is closed by now.
+                Directory.Move(source["t/d/d"], source["t/d/renamed"]);
+                if (isReplaced)
+                {
+                    File.CreateSymbolicLink(source["t/d/d"], "renamed");
+                }
+            }
+        }
+        CollectionAssert.AreEqual((string[])["d/z", "e", "e/after", "z"], met[^4..]);
+        Assert.IsGreaterThan(150, counts.Vanished);
+        Assert.AreEqual(met.Count, counts.Seen, "what is gone is not seen");
+        Assert.AreEqual(602, met.Count + counts.Vanished);
+        Assert.AreEqual((0L, 0L), (counts.Failed, counts.WarningCount));
+    }
+
+    [TestMethod]
     public async Task What_lies_too_deep_fails_by_itself_and_the_rest_is_stored()
     {
         using TempDirectory source = new();
