@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Backupd.Backup.Store;
 
 /// <summary>
-/// The listing of the participant's last good run, read side by side with the walk: both are in path order, so one
+/// The newest listing of the participant, read side by side with the walk: both are in path order, so one
 /// pass and one line in memory are enough, however many files there are.
 /// </summary>
 internal sealed class PreviousListing : IDisposable
