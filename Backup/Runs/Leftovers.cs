@@ -108,16 +108,18 @@ internal sealed class Leftovers
         return target;
     }
 
-    /// <summary>Unlinks what is in the trash: runs at once, chunks when they have waited there for their day.</summary>
+    /// <summary>Unlinks what is in the trash: runs, and copies of validations that were killed, at once, chunks when they have
+    /// waited there for their day.</summary>
     /// <param name="now">Chunks at once too.</param>
-    /// <param name="cancellation">Stops between chunks.</param>
+    /// <param name="cancellation">Stops between runs and chunks.</param>
     /// <returns>The chunks that were unlinked.</returns>
     internal ChunkTally EmptyTrash(bool now, CancellationToken cancellation)
     {
         foreach (string path in Directory.GetDirectories(_store.TrashDirectory))
         {
             string name = Path.GetFileName(path);
-            if (name.Length > RunId.Length && RunId.TryParse(name[..RunId.Length], out _))
+            bool isRun = name.Length > RunId.Length && RunId.TryParse(name[..RunId.Length], out _);
+            if (isRun || name.StartsWith(RunValidator.ScratchPrefix, StringComparison.Ordinal))
             {
                 Unlink(path);
             }

@@ -9,6 +9,9 @@ namespace Backupd.Backup.Runs;
 /// <content>Databases, which SQLite checks in a copy.</content>
 internal sealed partial class RunValidator
 {
+    /// <summary>How the names of directories of the trash begin in which databases are checked.</summary>
+    internal const string ScratchPrefix = "validate-";
+
     private void CheckDatabase(ArtifactFile artifact)
     {
         DirectoryInfo scratch = MakeScratch();
@@ -59,9 +62,9 @@ internal sealed partial class RunValidator
     {
         try
         {
-            // In the trash, which is emptied at the next start should this process be killed meanwhile.
+            // In the trash, which is emptied of it at the next start should this process be killed meanwhile.
             return Directory.CreateDirectory(
-                Path.Combine(_catalog.Store.TrashDirectory, $"validate-{Guid.NewGuid():N}"));
+                Path.Combine(_catalog.Store.TrashDirectory, $"{ScratchPrefix}{Guid.NewGuid():N}"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
