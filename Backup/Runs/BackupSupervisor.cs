@@ -284,7 +284,10 @@ public sealed partial class BackupSupervisor : IDisposable
         ImmutableArray<RunId> runs = leftovers.MoveInterrupted();
         ImmutableArray<RunId> restores = Restores.EndInterrupted(_time);
         leftovers.DropOldFailures();
-        new OldRestores(Store, leftovers, _time).Drop(Settings.KeepPreRestore);
+        if (Settings.KeepPreRestore is TimeSpan keep)
+        {
+            new OldRestores(Store, leftovers, _time).Drop(keep);
+        }
         leftovers.EmptyTrash(now: false, CancellationToken.None);
         return (runs, restores);
     }
