@@ -82,6 +82,17 @@ internal sealed class PreviousListing : IDisposable
         }
     }
 
+    /// <summary>Reads on as far as a path, as an answer about it would.</summary>
+    internal void PassTo(byte[] path)
+    {
+        if (_isAnswered)
+        {
+            _isAnswered = false;
+            TryAdvance();
+        }
+        GoTo(path);
+    }
+
     /// <summary>Passes over what is left, when nothing more will be asked for.</summary>
     internal void Finish()
     {

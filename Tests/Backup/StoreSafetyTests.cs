@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
@@ -85,7 +86,6 @@ public sealed class StoreSafetyTests
     }
 
     [TestMethod]
-    [TestMethod]
     public async Task A_damaged_part_of_a_listing_is_stored_anew_where_no_file_is_in_it()
     {
         using TempDirectory source = new();
@@ -118,6 +118,7 @@ public sealed class StoreSafetyTests
         await Deadline.Until(() => !Directory.Exists(scratch), "the copy is gone");
     }
 
+    [TestMethod]
     public async Task A_chunk_torn_under_its_name_is_not_reused_but_replaced()
     {
         using TempDirectory source = new();
