@@ -265,7 +265,7 @@ internal sealed class DirectoryBackup : IDisposable
         WaitingEntry place = _writer.Reserve();
         try
         {
-            _reads.Add(entry, earlier, place, FileReader.Open(entry, _reader.Show));
+            _reads.Add(entry, earlier, place, _reader.Open(entry));
         }
         catch (PosixException e)
         {

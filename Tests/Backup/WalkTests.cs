@@ -79,6 +79,35 @@ public sealed class WalkTests
     }
 
     [TestMethod]
+    public async Task A_file_whose_holder_has_to_be_asked_first_is_waited_for()
+    {
+        using TempDirectory source = new();
+        source.Write("t/leased", "content");
+        // Told that somebody wants to open it, the holder lets go.
+        using System.Diagnostics.Process holder = Shell.Start(
+            "python3",
+            [
+                "-c",
+                """
+                import fcntl, os, signal, sys
+                file = os.open(sys.argv[1], os.O_RDWR)
+                signal.signal(signal.SIGIO, lambda *_: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK))
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+                print("leased", flush=True)
+                sys.stdin.read()
+                """,
+                source["t/leased"],
+            ]);
+        Assert.AreEqual("leased", await Deadline.Of(holder.StandardOutput.ReadLineAsync(), "the lease"));
+        using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+        BackupRun run = await engine.RunOk();
+        Assert.AreEqual("content", await File.ReadAllTextAsync(
+            Path.Combine(engine.Restore(run, "back"), "t/leased"), CancellationToken.None));
+        holder.StandardInput.Close();
+        await Deadline.Of(holder.WaitForExitAsync(), "the holder to end");
+    }
+
+    [TestMethod]
     public void A_name_that_a_directory_tells_twice_is_one_entry()
     {
         List<byte[]> names = [.. new[] { "b", "a", "b", "ab", "a" }.Select(n => Encoding.UTF8.GetBytes(n + "\0"))];
