@@ -115,7 +115,8 @@ internal sealed class ProgressTracker
         state.Bytes = CappedSum.Add(state.Bytes, bytes);
         _entries += entries;
         _bytes = CappedSum.Add(_bytes, bytes);
-        _throughput.Add(isRead ? bytes : 0, CappedSum.Add(entries * BytesPerEntry, bytes));
+        // What is read again was read twice: taken back is only the work that it was.
+        _throughput.Add(isRead ? Math.Max(bytes, 0) : 0, CappedSum.Add(entries * BytesPerEntry, bytes));
         PublishIfDue();
     }
 
