@@ -140,7 +140,12 @@ internal sealed class RunDirectory
     {
         bool good = status is RunStatus.Completed or RunStatus.Partial;
         string parent = !good ? _store.FailedDirectory : _isSafety ? _store.SafetyDirectory : _store.CompletedDirectory;
-        Directory.CreateDirectory(parent, Private);
+        if (!Directory.Exists(parent))
+        {
+            // The first safety run. The last sync was before this.
+            Directory.CreateDirectory(parent, Private);
+            Posix.FsyncDirectory(_store.Directory);
+        }
         string place = System.IO.Path.Combine(parent, Id.ToString());
         bool isExchanged = replaces && Posix.TryExchange(Path, place);
         if (!isExchanged)
