@@ -117,6 +117,7 @@ internal sealed class Leftovers
     {
         foreach (string path in Directory.GetDirectories(_store.TrashDirectory))
         {
+            cancellation.ThrowIfCancellationRequested();
             string name = Path.GetFileName(path);
             bool isRun = name.Length > RunId.Length && RunId.TryParse(name[..RunId.Length], out _);
             if (isRun || name.StartsWith(RunValidator.ScratchPrefix, StringComparison.Ordinal))
