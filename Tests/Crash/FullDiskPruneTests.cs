@@ -59,6 +59,8 @@ public sealed class FullDiskPruneTests
         await InProcess.Ok("once", directory["t"], "--to", store, "--quiet");
         await InProcess.Ok("prune", store, "--keep-last", "1", "--quiet");
         Assert.IsNotEmpty(Directory.GetDirectories(store + "/trash", "chunks-*"));
+        directory.Write("t/f", "another content");
+        await InProcess.Ok("once", directory["t"], "--to", store, "--quiet");
         (_, long inodes) = await disk.UsedAsync();
         await disk.LimitAsync($"nr_inodes={inodes}");
         await InProcess.Ok("prune", store, "--keep-last", "1", "--now", "--quiet");
