@@ -90,6 +90,19 @@ public sealed class NonRootTests
         Assert.AreEqual("555", (await Shell.Ok("stat", "-c", "%a", $"{home}/src/ro")).Trim());
     }
 
+    [TestMethod]
+    public async Task A_directory_is_backed_up_below_one_that_may_be_passed_and_not_read()
+    {
+        using TempDirectory directory = new();
+        string home = directory.MakeDirectory("all/home");
+        directory.Write("all/home/src/f", "x");
+        await Shell.Ok(
+            "sh", "-c", "cp \"$1\" \"$2/backupd\" && chmod 755 \"$2\" && chown -R \"$3\" \"$2/all/home\" && chmod 711 \"$2/all\"",
+            "sh", Shell.Binary, directory.Path, Uid);
+        Outcome backedUp = await AsOther(directory, "once", $"{home}/src", "--to", $"{home}/store", "--progress", "none");
+        Assert.AreEqual(0, backedUp.Code, backedUp.ToString());
+    }
+
     // Modes, times, link counts and content of what could be read; the programs have lost their two bits.
     private static async Task AssertSame(string source, string back)
     {

@@ -44,13 +44,27 @@ internal static unsafe partial class Accounts
             {
                 return $"there is no account named {account}";
             }
+            // Programs look there for passwords of databases, keys and the like. First: later calls may use the entry's place.
+            SetVariable("HOME\0"u8, entry->Home);
+            SetVariable("USER\0"u8, entry->Name);
+            SetVariable("LOGNAME\0"u8, entry->Name);
             // Groups first: afterwards there is no right left to change them.
-            if (InitGroups(name, entry->Gid) != 0 || SetGid(entry->Gid) != 0 || SetUid(entry->Uid) != 0)
+            (uint uid, uint gid) = (entry->Uid, entry->Gid);
+            if (InitGroups(name, gid) != 0 || SetGid(gid) != 0 || SetUid(uid) != 0)
             {
                 return PosixException.Last("become", account).Message;
             }
         }
         return Execute(argv);
+    }
+
+    private static void SetVariable(ReadOnlySpan<byte> terminated, nint value)
+    {
+        fixed (byte* name = terminated)
+        {
+            // Fails only without memory, and then the program starts without it.
+            _ = SetEnvironmentVariable(name, value, overwrite: 1);
+        }
     }
 
     /// <summary>Becomes a program. Returns only on failure, with the reason.</summary>
@@ -75,6 +89,8 @@ internal static unsafe partial class Accounts
         internal nint Password;
         internal uint Uid;
         internal uint Gid;
+        internal nint RealName;
+        internal nint Home;
     }
 
     /// <summary>struct group, as far as it is used.</summary>
@@ -103,6 +119,10 @@ internal static unsafe partial class Accounts
 
     [LibraryImport(Library, EntryPoint = "setuid", SetLastError = true)]
     private static partial int SetUid(uint uid);
+
+    // Of this process alone, which becomes another at once.
+    [LibraryImport(Library, EntryPoint = "setenv")]
+    private static partial int SetEnvironmentVariable(byte* name, nint value, int overwrite);
 
     [LibraryImport(Library, EntryPoint = "execvp", SetLastError = true)]
     private static partial int ExecutePath(nint file, nint* arguments);

@@ -12,12 +12,15 @@ internal static unsafe class Posix
 
     internal const int ReadOnly = 0;
     internal const int WriteOnly = 1;
+    internal const int ReadWrite = 2;
     internal const int Create = 0x40;
     internal const int Exclusive = 0x80;
     internal const int NonBlock = 0x800;
     internal const int CloseOnExec = 0x80000;
 
-    private const int StatusNoFollow = 0x100;
+    // A look at an automount must not mount it; stat does not either.
+    private const int StatusNoFollow = 0x100 | 0x800;
+    private const int StatusNoQuestion = 0x4000;
     private const int StatusEmptyPath = 0x1000;
     private const int RemoveDirectory = 0x200;
     private const uint StatusBasic = 0x7FF;
@@ -89,6 +92,17 @@ internal static unsafe class Posix
         }
         error = result == 0 ? 0 : Marshal.GetLastPInvokeError();
         return result == 0;
+    }
+
+    /// <summary>What the kernel knows of a name without a question to whoever keeps the file system, which may be a server:
+    /// the device, and as a rule, but not always, what it was told before.</summary>
+    internal static bool TryRememberedStatus(int directory, byte[] terminated, out FileStatus status)
+    {
+        fixed (byte* path = terminated)
+        fixed (FileStatus* pointer = &status)
+        {
+            return Libc.Statx(directory, path, StatusNoFollow | StatusNoQuestion, 0, pointer) == 0;
+        }
     }
 
     /// <summary>Status of an open file.</summary>

@@ -143,6 +143,9 @@ internal sealed class DirectoryBackup : IDisposable
             StoreFile(entry, earlier);
             return;
         }
+        // Before its line is added, for the same reason as a file's.
+        _previous.PassTo(entry.Path);
+        DistrustDamaged();
         try
         {
             ListingEntry plain = EntryFacts.Entry(entry.Path, entry.Status, _context.Time.GetUtcNow());
@@ -262,7 +265,7 @@ internal sealed class DirectoryBackup : IDisposable
         WaitingEntry place = _writer.Reserve();
         try
         {
-            _reads.Add(entry, earlier, place, FileReader.Open(entry, _reader.Show));
+            _reads.Add(entry, earlier, place, _reader.Open(entry));
         }
         catch (PosixException e)
         {

@@ -6,14 +6,21 @@ namespace Backupd.Backup.Participants;
 /// <summary>Reads the names in an open directory, as bytes, in listing order.</summary>
 internal sealed class DirectoryNames
 {
+    private const byte DirectoryType = 4;
+
     private readonly byte[] _buffer = new byte[64 * 1024];
 
     /// <summary>
     /// Fills <paramref name="names"/>, each zero-terminated. A directory that says it is a cache keeps its tag, so that
     /// it is one again after a restore, and nothing else (Bryan Ford, "Cache Directory Tagging Specification").
     /// </summary>
+    /// <param name="directory">Open, and not read yet.</param>
+    /// <param name="display">Its path for messages.</param>
+    /// <param name="names">Is filled.</param>
+    /// <param name="directories">Is filled with those names that the file system calls directories; null when nobody wants
+    /// to know.</param>
     /// <returns>How many names were left out for that reason.</returns>
-    internal unsafe int Read(int directory, string display, List<byte[]> names)
+    internal unsafe int Read(int directory, string display, List<byte[]> names, List<byte[]>? directories = null)
     {
         while (true)
         {
@@ -30,9 +37,13 @@ internal sealed class DirectoryNames
             {
                 throw PosixException.Last("list", display);
             }
-            Add(_buffer.AsSpan(0, (int)count), names);
+            Add(_buffer.AsSpan(0, (int)count), names, directories);
         }
         Order(names);
+        if (directories is not null)
+        {
+            Order(directories);
+        }
         return KeepOnlyCacheTag(directory, names);
     }
 
@@ -91,7 +102,7 @@ internal sealed class DirectoryNames
     }
 
     // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, then the name with its zero.
-    private static void Add(ReadOnlySpan<byte> records, List<byte[]> names)
+    private static void Add(ReadOnlySpan<byte> records, List<byte[]> names, List<byte[]>? directories)
     {
         while (records.Length > 0)
         {
@@ -101,6 +112,10 @@ internal sealed class DirectoryNames
             if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
             {
                 names.Add(Posix.Terminated(name));
+                if (records[18] == DirectoryType)
+                {
+                    directories?.Add(names[^1]);
+                }
             }
             records = records[length..];
         }

@@ -2,17 +2,6 @@ using Backupd.Backup.Native;
 
 namespace Backupd.Backup.Participants;
 
-/// <summary>What a walk leaves out.</summary>
-/// <param name="Excludes">By pattern.</param>
-/// <param name="OneFileSystem">Mount points are entries but are not entered.</param>
-/// <param name="NeverEnter">Device and inode of directories that are left out whatever the patterns say: the store.</param>
-internal sealed record WalkRules(
-    ExcludeRules Excludes, bool OneFileSystem, IReadOnlyList<(ulong Device, ulong Inode)> NeverEnter)
-{
-    /// <summary>The part of the tree that is walked; null for all of it.</summary>
-    internal SelectedPaths? Only { get; init; }
-}
-
 /// <summary>
 /// Walks a tree in listing order: a directory, then what is in it by the bytes of the names. Works on open directories
 /// and bytes, so that names which are not UTF-8 are entries like any other and no symbolic link is ever followed.
@@ -30,11 +19,11 @@ internal sealed class DirectoryWalker : IDisposable
     private readonly string _root;
     private readonly WalkRules _rules;
     private readonly Action<int> _close;
-    private readonly List<Frame> _path = [];
+    private readonly List<WalkFrame> _path = [];
     private readonly DirectoryNames _names = new();
     private ulong _rootDevice;
     private bool _started;
-    private Frame? _entered;
+    private WalkFrame? _entered;
 
     /// <param name="root">What to walk.</param>
     /// <param name="rules">What to leave out.</param>
@@ -70,7 +59,8 @@ internal sealed class DirectoryWalker : IDisposable
         }
         while (_path.Count > 0)
         {
-            Frame frame = _path[^1];
+            WalkFrame frame = _path[^1];
+            Reopen(frame);
             while (frame.Index < frame.Names.Count)
             {
                 if (Visit(frame, frame.Names[frame.Index++], out entry))
@@ -89,7 +79,7 @@ internal sealed class DirectoryWalker : IDisposable
     public void Dispose()
     {
         Close(_entered);
-        foreach (Frame frame in _path)
+        foreach (WalkFrame frame in _path)
         {
             Close(frame);
         }
@@ -103,7 +93,7 @@ internal sealed class DirectoryWalker : IDisposable
         {
             throw new PosixException("open", _root, error);
         }
-        _entered = new Frame([], file);
+        _entered = new WalkFrame([], file);
         FileStatus status = Posix.Status(file, _root);
         _rootDevice = status.Device;
         Counts.Seen++;
@@ -111,24 +101,24 @@ internal sealed class DirectoryWalker : IDisposable
         return new WalkEntry([], [(byte)'.', 0], file, status, file);
     }
 
-    private bool Visit(Frame frame, byte[] name, out WalkEntry entry)
+    private bool Visit(WalkFrame frame, byte[] name, out WalkEntry entry)
     {
         entry = default;
         byte[] path = Join(frame.Path, name);
-        int parent = Reopen(frame);
-        if (!Posix.TryStatus(parent, name, out FileStatus status, out int error))
+        int parent = frame.File;
+        bool isSaidDirectory = frame.IsDirectory(name);
+        if (isSaidDirectory && IsLeftAlone(parent, name, path, out FileStatus status))
         {
-            if (error == Errno.NoEntry)
-            {
-                Counts.Vanished++;
-                return false;
-            }
-            Counts.Seen++;
-            Counts.Fail(new PosixException("stat", Show(path), error).Message);
+            entry = new WalkEntry(path, name, parent, status);
+            return status.IsDirectory;
+        }
+        if (!Posix.TryStatus(parent, name, out status, out int error))
+        {
+            CountUnreadable(parent, name, path, error);
             return false;
         }
         Counts.Seen++;
-        if (_rules.Excludes.IsExcluded(path, status.IsDirectory))
+        if (!(isSaidDirectory && status.IsDirectory) && _rules.Excludes.IsExcluded(path, status.IsDirectory))
         {
             Counts.Excluded++;
             return false;
@@ -147,16 +137,76 @@ internal sealed class DirectoryWalker : IDisposable
         return true;
     }
 
-    private bool EnterDirectory(int parent, byte[] name, byte[] path, FileStatus status)
+    // What is excluded, and the file system that is mounted on a directory, are not asked anything: it may be one of another
+    // user, who is refused, of a server that does not answer any more, or one that is mounted by looking at it.
+    private bool IsLeftAlone(int parent, byte[] name, byte[] path, out FileStatus status)
+    {
+        status = default;
+        if (_rules.Excludes.IsExcluded(path, isDirectory: true))
+        {
+            Counts.Seen++;
+            Counts.Excluded++;
+            return true;
+        }
+        if (!IsMountPoint(parent, name, out status) || IsNeverEntered(status))
+        {
+            return false;
+        }
+        Counts.Seen++;
+        Counts.Excluded += status.IsDirectory ? 0 : 1;
+        Counts.Warn($"{Show(path)} is a mount point and was not entered");
+        return true;
+    }
+
+    // The status is what the kernel remembers; without a kind where it may not even tell that.
+    private bool IsMountPoint(int parent, byte[] name, out FileStatus status)
+    {
+        status = default;
+        return _rules.OneFileSystem && Posix.TryRememberedStatus(parent, name, out status) && status.Device != _rootDevice;
+    }
+
+    private bool IsNeverEntered(FileStatus status)
     {
         foreach ((ulong device, ulong inode) in _rules.NeverEnter)
         {
             if (status.Device == device && status.Inode == inode)
             {
-                Counts.Excluded++;
-                Counts.Warn($"{Show(path)} is the backup store and was left out");
-                return false;
+                return true;
             }
+        }
+        return false;
+    }
+
+    private void CountUnreadable(int parent, byte[] name, byte[] path, int error)
+    {
+        if (error == Errno.NoEntry)
+        {
+            Counts.Vanished++;
+            return;
+        }
+        Counts.Seen++;
+        if (_rules.Excludes.IsExcluded(path, isDirectory: true))
+        {
+            Counts.Excluded++;
+        }
+        else if (IsMountPoint(parent, name, out _))
+        {
+            Counts.Excluded++;
+            Counts.Warn($"{Show(path)} is a mount point and was left out");
+        }
+        else
+        {
+            Counts.Fail(new PosixException("stat", Show(path), error).Message);
+        }
+    }
+
+    private bool EnterDirectory(int parent, byte[] name, byte[] path, FileStatus status)
+    {
+        if (IsNeverEntered(status))
+        {
+            Counts.Excluded++;
+            Counts.Warn($"{Show(path)} is the backup store and was left out");
+            return false;
         }
         if (_rules.OneFileSystem && status.Device != _rootDevice)
         {
@@ -183,7 +233,7 @@ internal sealed class DirectoryWalker : IDisposable
             }
             return false;
         }
-        Frame entered = new(path, file);
+        WalkFrame entered = new(path, file);
         try
         {
             ReadNames(entered);
@@ -198,7 +248,7 @@ internal sealed class DirectoryWalker : IDisposable
         return true;
     }
 
-    private void ReadNames(Frame frame)
+    private void ReadNames(WalkFrame frame)
     {
         if (_rules.Only is SelectedPaths only && !only.IsSelected(frame.Path))
         {
@@ -206,7 +256,7 @@ internal sealed class DirectoryWalker : IDisposable
             frame.Names.AddRange(only.NamesIn(frame.Path));
             return;
         }
-        int leftOut = _names.Read(frame.File, Show(frame.Path), frame.Names);
+        int leftOut = _names.Read(frame.File, Show(frame.Path), frame.Names, frame.Directories);
         if (leftOut > 0)
         {
             Counts.Seen += leftOut;
@@ -224,11 +274,12 @@ internal sealed class DirectoryWalker : IDisposable
         }
     }
 
-    private int Reopen(Frame frame)
+    private void Reopen(WalkFrame frame)
     {
-        if (frame.File >= 0)
+        int left = frame.Names.Count - frame.Index;
+        if (frame.File >= 0 || left == 0)
         {
-            return frame.File;
+            return;
         }
         // From the root again, one component at a time, so that no component can be a symbolic link.
         int flags = Posix.ReadOnly | Posix.DirectoryOnly;
@@ -243,11 +294,23 @@ internal sealed class DirectoryWalker : IDisposable
                 _ = Libc.Close(upper);
             }
         }
-        frame.File = file >= 0 ? file : throw new PosixException("open", Show(frame.Path), error);
-        return file;
+        frame.File = file;
+        if (file >= 0)
+        {
+            return;
+        }
+        // Whoever may rename a directory above it would stop the walk otherwise.
+        frame.Index = frame.Names.Count;
+        if (error is Errno.NoEntry or Errno.NotDirectory or Errno.TooManyLinks)
+        {
+            Counts.Vanished += left;
+            return;
+        }
+        Counts.Seen++;
+        Counts.Fail(new PosixException("open", Show(frame.Path), error).Message);
     }
 
-    private void Close(Frame? frame)
+    private void Close(WalkFrame? frame)
     {
         if (frame is { File: >= 0 })
         {
@@ -286,33 +349,4 @@ internal sealed class DirectoryWalker : IDisposable
 
     private string Show(byte[] path) =>
         path.Length == 0 ? _root : $"{_root.TrimEnd('/')}/{Posix.Display(path)}";
-
-    /// <summary>A directory of the current path.</summary>
-    private sealed class Frame(byte[] path, int file)
-    {
-        internal byte[] Path { get; } = path;
-
-        internal List<byte[]> Names { get; } = [];
-
-        /// <summary>-1 while closed.</summary>
-        internal int File { get; set; } = file;
-
-        internal int Index { get; set; }
-
-        /// <summary>Whether a name that was just visited has its -wal or -journal beside it: names are sorted, so it
-        /// would come soon.</summary>
-        internal bool HasDatabaseLog(byte[] name)
-        {
-            ReadOnlySpan<byte> start = name.AsSpan(0, name.Length - 1);
-            for (int i = Index; i < Names.Count && Names[i].AsSpan().StartsWith(start); i++)
-            {
-                ReadOnlySpan<byte> suffix = Names[i].AsSpan(start.Length);
-                if (suffix.SequenceEqual("-wal\0"u8) || suffix.SequenceEqual("-journal\0"u8))
-                {
-                    return true;
-                }
-            }
-            return false;
-        }
-    }
 }

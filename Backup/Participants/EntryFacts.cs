@@ -3,6 +3,9 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Participants;
 
+/// <summary>What two looks at a file differ in if it was changed between them.</summary>
+internal sealed record FileVersion(long Size, FileTime Mtime, FileTime Ctime);
+
 /// <summary>Makes listing entries of what the kernel says about a file.</summary>
 internal static class EntryFacts
 {
@@ -57,6 +60,9 @@ internal static class EntryFacts
         && captured.Mtime == Mtime(now)
         && (captured.LinkId.Length > 0 || captured.Ctime == Ctime(now))
         && (!now.IsRegular || captured.Size == now.Size);
+
+    /// <summary>What changes with a file.</summary>
+    internal static FileVersion Version(FileStatus status) => new(status.Size, Mtime(status), Ctime(status));
 
     /// <summary>Whether a file was changed between two looks at it.</summary>
     internal static bool Changed(FileStatus before, FileStatus after) =>

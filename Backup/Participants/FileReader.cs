@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Backupd.Backup.Native;
 using Backupd.Backup.Store;
-using Microsoft.Win32.SafeHandles;
 
 namespace Backupd.Backup.Participants;
 
@@ -10,6 +9,9 @@ namespace Backupd.Backup.Participants;
 internal sealed class FileReader : IDisposable
 {
     private const int MaxAttempts = 3;
+
+    // The kernel takes a lease away from who does not let go of it after 45 seconds; most let go at once.
+    private static readonly TimeSpan LeaseLimit = TimeSpan.FromSeconds(10);
 
     private readonly string _root;
     private readonly ArtifactWriter _writer;
@@ -39,7 +41,7 @@ internal sealed class FileReader : IDisposable
         WaitingEntry place = _writer.Reserve();
         try
         {
-            int file = Open(entry, Show);
+            int file = Open(entry);
             try
             {
                 return Store(new OpenedFile(entry, file, place, link), earlier);
@@ -117,17 +119,10 @@ internal sealed class FileReader : IDisposable
         }
     }
 
-    /// <summary>Extended attributes of a directory that the walk met.</summary>
-    internal ImmutableArray<Xattr> DirectoryXattrs(WalkEntry entry)
-    {
-        if (entry.File >= 0)
-        {
-            return Xattrs.Read(XattrPlace.Open(entry.File), Show(entry));
-        }
-        using SafeFileHandle handle = Posix.Open(
-            entry.Parent, entry.Name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow);
-        return Xattrs.Read(XattrPlace.Open(Posix.Number(handle)), Show(entry));
-    }
+    /// <summary>Extended attributes of a directory that the walk met. A mount point that was not entered is not asked for
+    /// any: its file system may not answer.</summary>
+    internal ImmutableArray<Xattr> DirectoryXattrs(WalkEntry entry) =>
+        entry.File >= 0 ? Xattrs.Read(XattrPlace.Open(entry.File), Show(entry)) : [];
 
     /// <summary>Extended attributes of what cannot be opened: a link, a pipe or a device.</summary>
     internal ImmutableArray<Xattr> NodeXattrs(WalkEntry entry)
@@ -147,16 +142,22 @@ internal sealed class FileReader : IDisposable
 
     /// <summary>Opens a file for reading.</summary>
     /// <returns>Its number, which is the caller's to close.</returns>
-    internal static int Open(WalkEntry entry, Func<WalkEntry, string> show)
+    internal int Open(WalkEntry entry)
     {
-        int flags = Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock;
-        int file = Posix.TryOpen(entry.Parent, entry.Name, flags | Posix.NoAtime, 0, out int error);
-        if (error == Errno.Perm)
+        int file = TryOpen(entry, out int error);
+        if (error == Errno.TryAgain && entry.Status.IsRegular)
         {
-            // Only a file's owner and root may read without leaving an access time.
-            file = Posix.TryOpen(entry.Parent, entry.Name, flags, 0, out error);
+            // A file server holds it for a client. It has been told now that somebody wants it, and lets go in a moment.
+            long asked = _context.Time.GetTimestamp();
+            while (error == Errno.TryAgain && _context.Time.GetElapsedTime(asked) < LeaseLimit)
+            {
+                _context.Cancellation.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(20));
+                _context.Cancellation.ThrowIfCancellationRequested();
+                _context.Advance(0, 0);
+                file = TryOpen(entry, out error);
+            }
         }
-        return file >= 0 ? file : throw new PosixException("open", show(entry), error);
+        return file >= 0 ? file : throw new PosixException("open", Show(entry), error);
     }
 
     /// <summary>A path for messages.</summary>
@@ -185,6 +186,14 @@ internal sealed class FileReader : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _small.Dispose();
+
+    private static int TryOpen(WalkEntry entry, out int error)
+    {
+        int flags = Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock;
+        int file = Posix.TryOpen(entry.Parent, entry.Name, flags | Posix.NoAtime, 0, out error);
+        // Only a file's owner and root may read without leaving an access time.
+        return error == Errno.Perm ? Posix.TryOpen(entry.Parent, entry.Name, flags, 0, out error) : file;
+    }
 
     private ListingEntry? StoreSmall(
         OpenedFile opened, ListingEntry facts, FileStatus before, ListingEntry? earlier, bool last)

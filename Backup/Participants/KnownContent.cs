@@ -20,7 +20,7 @@ internal sealed class KnownContent
     private Segment _lastPresent;
 
     /// <param name="chunks">Of the run.</param>
-    /// <param name="previous">The participant's last good artifact; null when there is none.</param>
+    /// <param name="previous">The participant's newest artifact; null when there is none.</param>
     internal KnownContent(ChunkWriter chunks, ArtifactFile? previous)
     {
         _chunks = chunks;

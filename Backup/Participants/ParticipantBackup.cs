@@ -43,7 +43,9 @@ internal static class ParticipantBackup
 
     private static (ulong Device, ulong Inode) Identity(string path)
     {
-        using SafeFileHandle handle = Posix.OpenDirectory(path);
+        // The directories above a root need not be ones that this process may read.
+        using SafeFileHandle handle = Posix.Open(
+            Posix.CurrentDirectory, Posix.Terminated(path), Posix.PathOnly | Posix.DirectoryOnly);
         FileStatus status = Posix.Status(Posix.Number(handle), path);
         return (status.Device, status.Inode);
     }

@@ -95,6 +95,12 @@ internal sealed class ProgramRun
                 StopIfDue(child, started);
             }
         }
+        catch
+        {
+            // The store has failed, or the run was stopped while it waited for the store. The program is asked all the same.
+            exit ??= AskToEnd(child);
+            throw;
+        }
         finally
         {
             // Also ends what the program left behind in its group.
@@ -120,6 +126,32 @@ internal sealed class ProgramRun
         int length = line.Length <= MaxErrorLineLength ? line.Length
             : char.IsHighSurrogate(line[MaxErrorLineLength - 1]) ? MaxErrorLineLength - 1 : MaxErrorLineLength;
         return length < line.Length ? line[..length] + "…" : line;
+    }
+
+    private ChildExit? AskToEnd(ChildProcess child)
+    {
+        if (_stopReason.Length == 0)
+        {
+            _stopAskedAt = Time.GetTimestamp();
+            child.Signal(force: false);
+        }
+        Span<byte> nobodys = stackalloc byte[4096];
+        ChildExit? exit = null;
+        while (exit is null && Time.GetElapsedTime(_stopAskedAt) <= KillGrace)
+        {
+            _ = child.Poll(feeds: false, out bool outputReady, out bool errorsReady);
+            if (outputReady)
+            {
+                // It must not wait for a reader.
+                _ = child.ReadOutput(nobodys);
+            }
+            if (errorsReady)
+            {
+                ReadErrors(child);
+            }
+            exit = child.TryReap();
+        }
+        return exit;
     }
 
     private static void Reap(ChildProcess child, ChildExit? exit)

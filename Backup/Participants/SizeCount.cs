@@ -41,11 +41,12 @@ internal sealed class SizeCount : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Ends the count and waits for the thread.</summary>
+    /// <summary>Ends the count and waits for the thread, unless a file system holds it that does not answer: it tells nothing
+    /// any more and closes what it has open when it goes on.</summary>
     public void Dispose()
     {
         _stop.Cancel();
-        _thread.Join();
+        _thread.Join(Patience);
         _stop.Dispose();
     }
 }

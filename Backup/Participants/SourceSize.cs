@@ -50,7 +50,7 @@ internal readonly record struct SourceSize(long Entries, long Bytes)
         while (walker.Next(out WalkEntry entry) && !cancellation.IsCancellationRequested)
         {
             entries++;
-            bytes += entry.Status.IsRegular ? entry.Status.Size : 0;
+            bytes = CappedSum.Add(bytes, entry.Status.IsRegular ? entry.Status.Size : 0);
         }
         return new SourceSize(entries, bytes);
     }

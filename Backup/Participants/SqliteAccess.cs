@@ -156,7 +156,8 @@ internal sealed class SqliteAccess
             }
             busySince = 0;
             int remaining = Sqlite.BackupRemaining(backup);
-            restarts += remaining > last ? 1 : 0;
+            // A step that went on has copied a page at least: as much left as before it means that it started over.
+            restarts += remaining >= last ? 1 : 0;
             last = remaining;
             int pages = Sqlite.BackupPageCount(backup);
             progress(pages - remaining, pages);

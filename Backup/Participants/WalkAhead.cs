@@ -20,6 +20,9 @@ internal sealed class WalkAhead : IDisposable
 
     private const int Batches = 4;
 
+    // A batch that is being filled is filled to its end, on a slow disk, too.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     private readonly WalkCounts _counts;
     private readonly DirectoryWalker _walker;
     private readonly HandoverQueue<Batch> _full = new();
@@ -33,6 +36,9 @@ internal sealed class WalkAhead : IDisposable
     private Batch? _taking;
     private int _next;
     private byte[]? _skipped;
+
+    // How many of the two have nothing more to do.
+    private int _ended;
 
     /// <param name="root">What to walk.</param>
     /// <param name="rules">What to leave out.</param>
@@ -88,7 +94,18 @@ internal sealed class WalkAhead : IDisposable
         {
         }
         _free.Complete();
-        _thread.Join();
+        // A file system that does not answer may hold it for as long as it likes; the run must end all the same.
+        _thread.Join(Patience);
+        CloseIfLast();
+    }
+
+    // By both threads at their end: what the walk has open is closed by the one that needs it last.
+    private void CloseIfLast()
+    {
+        if (Interlocked.Increment(ref _ended) < 2)
+        {
+            return;
+        }
         _walker.Dispose();
         _filling?.Close();
         _taking?.Close();
@@ -139,6 +156,7 @@ internal sealed class WalkAhead : IDisposable
             _filling.Problem = ExceptionDispatchInfo.Capture(e);
             Hand(isLast: true);
         }
+        CloseIfLast();
     }
 
     // Null when nobody wants the rest.

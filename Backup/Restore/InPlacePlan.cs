@@ -186,7 +186,7 @@ internal sealed record InPlaceItem(ParticipantDefinition Definition, Participant
         foreach ((ListingEntry entry, bool isChosen) in new RestoreSelection(Patterns, artifact).Choices(listing))
         {
             cancellation.ThrowIfCancellationRequested();
-            bytes += entry.Size;
+            bytes = CappedSum.Add(bytes, entry.Size);
             entries++;
             if (isChosen && (last is null || !ListingEntry.IsAtOrBelow(entry.Path, last)))
             {

@@ -46,7 +46,8 @@ internal sealed class PresentTree : IDisposable
             {
                 LinkId = EntryFacts.LinkId(_current.Status, _device),
                 Target = _current.Status.Kind == FileKind.Symlink ? Posix.ReadLink(_current.Parent, _current.Name) : [],
-                Xattrs = ReadXattrs(
+                // A mount point is left alone, and its file system may not answer.
+                Xattrs = IsMountPoint ? [] : ReadXattrs(
                     _current.File >= 0 ? XattrPlace.Open(_current.File) : XattrPlace.Named(_current.Parent, _current.Name),
                     InPlaceTree.Show(_directory.Root, _current.Path)),
             };

@@ -23,7 +23,8 @@ internal sealed class RestoreTally
 
     internal long Files => Interlocked.Read(ref _files);
 
-    internal long Bytes => Interlocked.Read(ref _bytes);
+    /// <summary>Stays at the largest number.</summary>
+    internal long Bytes => Interlocked.Read(ref _bytes) is long bytes and >= 0 ? bytes : long.MaxValue;
 
     internal ImmutableArray<string> Warnings
     {
@@ -58,7 +59,14 @@ internal sealed class RestoreTally
         }
     }
 
-    internal void AddBytes(long count) => Interlocked.Add(ref _bytes, count);
+    internal void AddBytes(long count)
+    {
+        if (Interlocked.Add(ref _bytes, count) < 0)
+        {
+            // Sparse files may add up to more than there are numbers.
+            Interlocked.Exchange(ref _bytes, long.MaxValue);
+        }
+    }
 
     internal void Warn(string text)
     {

@@ -1,6 +1,5 @@
 using System.Text;
 using Backupd.Backup.Native;
-using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Restore;

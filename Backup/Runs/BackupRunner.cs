@@ -166,6 +166,7 @@ internal sealed partial class BackupRunner
                 continue;
             }
             byte[] file = artifact.ToBytes();
+            _ = ArtifactFile.Parse(file, result.Artifacts[0].LogicalName);
             ArtifactResult described = result.Artifacts[0] with
             {
                 Path = $"{place}/{result.Artifacts[0].LogicalName}",
@@ -184,6 +185,8 @@ internal sealed partial class BackupRunner
             Participants = [.. results.Concat(_plan.Safety ?? []).OrderBy(p => p.Name, StringComparer.Ordinal)],
             Durations = _clock.Read(),
         };
+        // What nobody could read afterwards must not be called a good run, and would be in the way of every prune.
+        _ = RunManifest.Parse(RunManifest.ToBytes(_run), _run.Id, place);
         directory.RemoveWorkingFiles(keepChunks: false);
         directory.WriteManifest(_run);
         directory.WriteSums();

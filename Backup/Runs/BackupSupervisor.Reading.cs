@@ -47,7 +47,14 @@ public sealed partial class BackupSupervisor
             {
                 try
                 {
-                    new RunValidator(Catalog, _time, reading.Advance, quick, stop).Validate(run, chosen);
+                    RunValidator validator = new(Catalog, _time, reading.Advance, quick, stop);
+                    validator.Validate(run, chosen);
+                    if (validator.Unread.Count > 0)
+                    {
+                        reading.Conclude(
+                            $"validated; there is no room for a copy of {string.Join(", ", validator.Unread)}, "
+                            + "so integrity_check was not run once more");
+                    }
                 }
                 catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
                 {

@@ -13,6 +13,9 @@ namespace Backupd.Backup.Runs;
 /// </summary>
 public sealed partial class BackupSupervisor : IDisposable
 {
+    // How long what is in the trash is unlinked while somebody waits.
+    private static readonly TimeSpan UnlinkingMoment = TimeSpan.FromSeconds(1);
+
     // Constant after construction.
     private readonly TimeProvider _time;
 
@@ -195,6 +198,7 @@ public sealed partial class BackupSupervisor : IDisposable
             Niceness.YieldToOthers();
         }
         History.Began(plan.Run);
+        EmptyTrashFirst(active.Stop);
         BackupRunner runner = new(plan, progress, () => active.IsTimedOut, active.Stop);
         BackupRun run = runner.Run();
         RunEnd end = Retain(run, plan.Settings.Keep, progress, active.Stop);
@@ -219,6 +223,19 @@ public sealed partial class BackupSupervisor : IDisposable
         }
         RunEnded?.Invoke(end);
         active.Complete(run);
+    }
+
+    // The run may need the room.
+    private void EmptyTrashFirst(CancellationToken stop)
+    {
+        try
+        {
+            EmptyTrash(stop);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is in nobody's way. If the store cannot be written, the run says so.
+        }
     }
 
     // A daemon is idle most of its life: what an operation has allocated goes back to the system at its end. A program that
@@ -284,9 +301,26 @@ public sealed partial class BackupSupervisor : IDisposable
         ImmutableArray<RunId> runs = leftovers.MoveInterrupted();
         ImmutableArray<RunId> restores = Restores.EndInterrupted(_time);
         leftovers.DropOldFailures();
-        new OldRestores(Store, leftovers, _time).Drop(Settings.KeepPreRestore);
-        leftovers.EmptyTrash(now: false, CancellationToken.None);
+        if (Settings.KeepPreRestore is TimeSpan keep)
+        {
+            new OldRestores(Store, leftovers, _time).Drop(keep);
+        }
+        // A day after a large prune there is a lot in it, and somebody waits for what comes after this.
+        using CancellationTokenSource moment = new(UnlinkingMoment, _time);
+        EmptyTrash(moment.Token);
         return (runs, restores);
+    }
+
+    private void EmptyTrash(CancellationToken stop)
+    {
+        try
+        {
+            new Leftovers(Store, _time).EmptyTrash(now: false, stop);
+        }
+        catch (OperationCanceledException)
+        {
+            // The rest is unlinked by the next run, on its own thread.
+        }
     }
 
     private static T OnDisk<T>(Func<T> work)

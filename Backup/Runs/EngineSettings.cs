@@ -16,8 +16,9 @@ public sealed record EngineSettings
     /// <summary>Which runs stay after a successful full run; null keeps all.</summary>
     public RetentionPolicy? Keep { get; init; }
 
-    /// <summary>How long the safety run of a restore, and so the possibility to undo it, is kept.</summary>
-    public TimeSpan KeepPreRestore { get; init; } = TimeSpan.FromDays(30);
+    /// <summary>How long the safety run of a restore, and so the possibility to undo it, is kept. Null drops none: who works in
+    /// a store without its configuration does not know what that says.</summary>
+    public TimeSpan? KeepPreRestore { get; init; }
 
     /// <summary>The program's version, recorded in manifests.</summary>
     public string Version { get; init; } = "";

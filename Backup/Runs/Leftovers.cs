@@ -45,7 +45,9 @@ internal sealed class Leftovers
                 MoveToTrash(path);
                 continue;
             }
-            RunDirectory directory = RunDirectory.Create(_store, id);
+            RunDirectory directory = RunDirectory.Left(_store, id);
+            // First: a copy of a database may be what fills the disk, and what follows needs a little room.
+            directory.RemoveWorkingFiles(keepChunks: true);
             foreach (string artifact in Directory.GetFiles(path, "*" + RunDirectory.ArtifactSuffix))
             {
                 // Never committed, so nothing may refer to it; its chunks stay and are found again by content.
@@ -53,7 +55,6 @@ internal sealed class Leftovers
             }
             directory.WriteManifest(Interrupted(id, path));
             directory.WriteSums();
-            directory.RemoveWorkingFiles(keepChunks: true);
             directory.Commit(RunStatus.Failed);
             moved.Add(id);
         }
@@ -107,16 +108,19 @@ internal sealed class Leftovers
         return target;
     }
 
-    /// <summary>Unlinks what is in the trash: runs at once, chunks when they have waited there for their day.</summary>
+    /// <summary>Unlinks what is in the trash: runs, and copies of validations that were killed, at once, chunks when they have
+    /// waited there for their day.</summary>
     /// <param name="now">Chunks at once too.</param>
-    /// <param name="cancellation">Stops between chunks.</param>
+    /// <param name="cancellation">Stops between runs and chunks.</param>
     /// <returns>The chunks that were unlinked.</returns>
     internal ChunkTally EmptyTrash(bool now, CancellationToken cancellation)
     {
         foreach (string path in Directory.GetDirectories(_store.TrashDirectory))
         {
+            cancellation.ThrowIfCancellationRequested();
             string name = Path.GetFileName(path);
-            if (name.Length > RunId.Length && RunId.TryParse(name[..RunId.Length], out _))
+            bool isRun = name.Length > RunId.Length && RunId.TryParse(name[..RunId.Length], out _);
+            if (isRun || name.StartsWith(RunValidator.ScratchPrefix, StringComparison.Ordinal))
             {
                 Unlink(path);
             }

@@ -1,5 +1,6 @@
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
+using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
@@ -111,10 +112,11 @@ internal sealed class ProgressTracker
     {
         ParticipantState state = _participants[index];
         state.Entries += entries;
-        state.Bytes += bytes;
+        state.Bytes = CappedSum.Add(state.Bytes, bytes);
         _entries += entries;
-        _bytes += bytes;
-        _throughput.Add(isRead ? bytes : 0, bytes + entries * BytesPerEntry);
+        _bytes = CappedSum.Add(_bytes, bytes);
+        // What is read again was read twice: taken back is only the work that it was.
+        _throughput.Add(isRead ? Math.Max(bytes, 0) : 0, CappedSum.Add(entries * BytesPerEntry, bytes));
         PublishIfDue();
     }
 
@@ -242,7 +244,7 @@ internal sealed class ProgressTracker
         }
         (long bytesNew, long bytesStored) = Stored();
         bool known = Array.TrueForAll(_participants, p => p.Measured is not null);
-        long total = known ? Math.Max(_participants.Sum(p => p.Measured!.Value.Bytes), _bytes) : 0;
+        long total = known ? Math.Max(_participants.SumCapped(p => p.Measured!.Value.Bytes), _bytes) : 0;
         double done = BackupFraction();
         int local = _snapshot.RemoteTotal > 0 ? LocalPercentOfPublished : LocalPercent;
         double all = local * (BackupShare * done + ValidateShare * _validated + (_finalizing ? 0.01 : 0))
@@ -277,13 +279,13 @@ internal sealed class ProgressTracker
             return 1;
         }
         // A participant of unknown size counts like the average of the known ones.
-        long[] known = [.. _participants.Where(p => p.Work > 0).Select(p => p.Work)];
+        double[] known = [.. _participants.Where(p => p.Work > 0).Select(p => (double)p.Work)];
         double average = known.Length == 0 ? 1 : known.Average();
         double total = _participants.Sum(p => p.Work > 0 ? p.Work : average);
         return _participants.Sum(p => (p.Work > 0 ? p.Work : average) * p.Fraction) / total;
     }
 
-    private long WorkLeft() => _participants.Where(p => !p.IsEnded).Sum(p => Math.Max(0, p.Work - p.WorkDone));
+    private long WorkLeft() => _participants.Where(p => !p.IsEnded).SumCapped(p => Math.Max(0, p.Work - p.WorkDone));
 
     private long Now() => _time.GetUtcNow().ToUnixTimeSeconds();
 
@@ -307,9 +309,10 @@ internal sealed class ProgressTracker
         internal bool IsEnded { get; set; }
 
         /// <summary>0 while unknown.</summary>
-        internal long Work => Measured is SourceSize size ? Math.Max(1, size.Bytes + size.Entries * BytesPerEntry) : 0;
+        internal long Work =>
+            Measured is SourceSize size ? Math.Max(1, CappedSum.Add(size.Entries * BytesPerEntry, size.Bytes)) : 0;
 
-        internal long WorkDone => Bytes + Entries * BytesPerEntry;
+        internal long WorkDone => CappedSum.Add(Entries * BytesPerEntry, Bytes);
 
         internal double Fraction =>
             IsEnded ? 1 : Work == 0 ? 0 : Math.Clamp((double)WorkDone / Work, 0, 0.99);

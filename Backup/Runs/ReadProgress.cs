@@ -126,7 +126,7 @@ internal sealed class ReadProgress
     private void Publish(long done, long total, ProgressSnapshot snapshot)
     {
         _publishedAt = _time.GetTimestamp();
-        int percent = total == 0 ? 0 : (int)(99 * Math.Min(done, total) / total);
+        int percent = total == 0 ? 0 : (int)(99.0 * Math.Min(done, total) / total);
         _snapshot = snapshot with
         {
             OverallPercent = Math.Max(snapshot.OverallPercent, percent),

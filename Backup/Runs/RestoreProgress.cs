@@ -1,4 +1,5 @@
 using Backupd.Backup.Restore;
+using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
@@ -119,7 +120,7 @@ internal sealed class RestoreProgress
     {
         for (int i = 0; i < _work.Length; i++)
         {
-            _work[i] = Math.Max(1, work[i].Bytes + work[i].Entries * BytesPerEntry);
+            _work[i] = Math.Max(1, CappedSum.Add(work[i].Entries * BytesPerEntry, work[i].Bytes));
         }
         _snapshot = _snapshot with
         {
@@ -128,7 +129,7 @@ internal sealed class RestoreProgress
             CurrentParticipant = "",
             FilesDone = 0,
             BytesDone = 0,
-            BytesTotal = work.Sum(w => w.Bytes),
+            BytesTotal = work.SumCapped(w => w.Bytes),
             BytesNew = null,
             BytesStored = null,
             BytesPerSecond = null,
@@ -157,10 +158,10 @@ internal sealed class RestoreProgress
     internal void Advance(int index, long entries, long bytes)
     {
         _entries += entries;
-        _bytes += bytes;
-        _done[index] += bytes + entries * BytesPerEntry;
-        _throughput.Add(bytes, bytes + entries * BytesPerEntry);
-        _participants[index] = _participants[index] with { SizeBytes = _participants[index].SizeBytes + bytes };
+        _bytes = CappedSum.Add(_bytes, bytes);
+        _done[index] = CappedSum.Add(_done[index], CappedSum.Add(entries * BytesPerEntry, bytes));
+        _throughput.Add(bytes, CappedSum.Add(entries * BytesPerEntry, bytes));
+        _participants[index] = _participants[index] with { SizeBytes = CappedSum.Add(_participants[index].SizeBytes, bytes) };
         PublishIfDue();
     }
 
@@ -232,7 +233,7 @@ internal sealed class RestoreProgress
     {
         if (_snapshot.Phase == RunPhase.Restore)
         {
-            double total = Math.Max(1, _work.Sum());
+            double total = Math.Max(1, _work.SumCapped(w => w));
             double done = 0;
             for (int i = 0; i < _work.Length; i++)
             {

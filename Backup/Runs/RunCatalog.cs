@@ -128,8 +128,8 @@ public sealed class RunCatalog
         return ReadArtifact(DirectoryOf(run.Id), run, result.Artifacts[0]);
     }
 
-    /// <summary>The artifact of a participant's newest run in which it was ok; null when there is none that can be
-    /// read.</summary>
+    /// <summary>The newest artifact of a participant, ok or not: what a listing has is as validated as any, and a participant
+    /// may be one that is never ok. Null when there is none that can be read.</summary>
     internal ArtifactFile? PreviousArtifact(string participant)
     {
         foreach ((RunId id, string path) in Directories())
@@ -138,7 +138,7 @@ public sealed class RunCatalog
             {
                 BackupRun run = Read(id, path);
                 ArtifactResult? artifact = run.Participants
-                    .FirstOrDefault(p => p.Name == participant && p.Ok)?.Artifacts.FirstOrDefault();
+                    .FirstOrDefault(p => p.Name == participant)?.Artifacts.FirstOrDefault();
                 if (artifact is not null)
                 {
                     return ReadArtifact(path, run, artifact);

@@ -63,6 +63,9 @@ internal sealed class RunDirectory
         return directory;
     }
 
+    /// <summary>The directory that a run has which was cut off.</summary>
+    internal static RunDirectory Left(BackupStore store, RunId id) => new(store, id, id.ToString(), isSafety: false);
+
     /// <summary>Makes a directory for a run that another store has made and that arrives from there.</summary>
     internal static RunDirectory CreateIncoming(BackupStore store, RunId id)
     {
@@ -137,7 +140,12 @@ internal sealed class RunDirectory
     {
         bool good = status is RunStatus.Completed or RunStatus.Partial;
         string parent = !good ? _store.FailedDirectory : _isSafety ? _store.SafetyDirectory : _store.CompletedDirectory;
-        Directory.CreateDirectory(parent, Private);
+        if (!Directory.Exists(parent))
+        {
+            // The first safety run. The last sync was before this.
+            Directory.CreateDirectory(parent, Private);
+            Posix.FsyncDirectory(_store.Directory);
+        }
         string place = System.IO.Path.Combine(parent, Id.ToString());
         bool isExchanged = replaces && Posix.TryExchange(Path, place);
         if (!isExchanged)

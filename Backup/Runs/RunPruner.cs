@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backupd.Backup.Native;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
@@ -78,7 +79,7 @@ internal sealed class RunPruner
         if (!request.IsDryRun)
         {
             _store.MakeDirectories();
-            _leftovers.MoveInterrupted();
+            MoveInterrupted();
         }
         ImmutableArray<Holder> holders = FindHolders();
         Holder[] finished = [.. holders.Where(h => h.IsIn(_store.CompletedDirectory))];
@@ -104,10 +105,31 @@ internal sealed class RunPruner
             return new PruneOutcome(verdicts, unused, all ? due + unused : due, all);
         }
         MoveToTrash(going);
+        // Before anything is written: the disk may be full to the last byte.
+        ChunkTally unlinked = all ? _leftovers.EmptyTrash(now: true, _cancellation) : default;
         new ArrivalTimes(_store).ForgetAllBut(verdicts.Where(v => v.IsKept).Select(v => v.Run.Id).ToHashSet());
         new RunValidations(_store).ForgetGone();
+        if (all)
+        {
+            // Nobody can take them back meanwhile, so they need no place in the trash, for which there may be no room.
+            ChunkTally removed = collector.Remove(AdvanceSweep);
+            return new PruneOutcome(verdicts, removed, unlinked + removed, all);
+        }
         ChunkTally swept = collector.Sweep(trash.DirectoryOfNow(), AdvanceSweep);
-        return new PruneOutcome(verdicts, swept, _leftovers.EmptyTrash(all, _cancellation), all);
+        return new PruneOutcome(verdicts, swept, _leftovers.EmptyTrash(now: false, _cancellation), all);
+    }
+
+    private void MoveInterrupted()
+    {
+        try
+        {
+            _leftovers.MoveInterrupted();
+        }
+        catch (PosixException e) when (e.Error is Errno.NoSpace or Errno.QuotaExceeded)
+        {
+            // There is no room for the record of a run that was cut off, and a prune is what makes some. Such a run names
+            // nothing in chunks/; the next run or start moves it.
+        }
     }
 
     private static Dictionary<RunId, DateTimeOffset>? ArrivalsOf(Holder[] runs, ArrivalTimes? recorded)

@@ -1,3 +1,5 @@
+using Backupd.Backup.Store;
+
 namespace Backupd.Backup.Runs;
 
 /// <summary>The figures of a run's artifacts, added up. What a failed participant did leaves no artifact and is not in

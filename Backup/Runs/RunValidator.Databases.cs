@@ -9,13 +9,21 @@ namespace Backupd.Backup.Runs;
 /// <content>Databases, which SQLite checks in a copy.</content>
 internal sealed partial class RunValidator
 {
+    /// <summary>How the names of directories of the trash begin in which databases are checked.</summary>
+    internal const string ScratchPrefix = "validate-";
+
     private void CheckDatabase(ArtifactFile artifact)
     {
         DirectoryInfo scratch = MakeScratch();
         try
         {
             string path = Path.Combine(scratch.FullName, "copy.db");
-            WriteCopy(artifact, path);
+            if (!TryWriteCopy(artifact, path))
+            {
+                // Its bytes are those of the copy that was checked when it was made: they have just been hashed.
+                Unread.Add(artifact.Participant);
+                return;
+            }
             string problem = new SqliteCopy("", path, _time, _cancellation).CheckIntegrity();
             if (problem.Length > 0)
             {
@@ -25,6 +33,22 @@ internal sealed partial class RunValidator
         finally
         {
             scratch.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>The databases for whose copy there was no room. Their bytes were validated like those of others.</summary>
+    internal List<string> Unread { get; } = [];
+
+    private bool TryWriteCopy(ArtifactFile artifact, string path)
+    {
+        try
+        {
+            WriteCopy(artifact, path);
+            return true;
+        }
+        catch (PosixException e) when (e.Error is Errno.NoSpace or Errno.QuotaExceeded)
+        {
+            return false;
         }
     }
 
@@ -59,9 +83,9 @@ internal sealed partial class RunValidator
     {
         try
         {
-            // In the trash, which is emptied at the next start should this process be killed meanwhile.
+            // In the trash, which is emptied of it at the next start should this process be killed meanwhile.
             return Directory.CreateDirectory(
-                Path.Combine(_catalog.Store.TrashDirectory, $"validate-{Guid.NewGuid():N}"));
+                Path.Combine(_catalog.Store.TrashDirectory, $"{ScratchPrefix}{Guid.NewGuid():N}"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -145,7 +145,7 @@ internal sealed partial class RunValidator
             _cancellation.ThrowIfCancellationRequested();
             // What is read are stored bytes, known for this artifact alone; what all of them hold is known before.
             double share = total == 0 ? 0 : (double)Interlocked.Read(ref read) / total;
-            _advance(_bytesBefore + (long)(share * size), _bytes);
+            _advance(CappedSum.Add(_bytesBefore, (long)(share * size)), _bytes);
         }
         DamagedChunks damaged = new();
         if (_quick)

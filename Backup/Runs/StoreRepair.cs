@@ -113,7 +113,7 @@ internal sealed class StoreRepair
         ImmutableArray<HurtParticipant>.Builder hurt = ImmutableArray.CreateBuilder<HurtParticipant>();
         ImmutableArray<BackupRun> runs = _catalog.List(
             int.MaxValue, before: null, out ImmutableArray<string> unreadable);
-        foreach (BackupRun run in runs)
+        foreach (BackupRun run in runs.Concat(SafetyRuns(hurt)))
         {
             foreach (ParticipantResult participant in run.Participants.Where(p => !p.Artifacts.IsEmpty))
             {
@@ -132,6 +132,32 @@ internal sealed class StoreRepair
             }
         }
         return hurt.ToImmutable();
+    }
+
+    // What an undo gives back has the id of the restore.
+    private IEnumerable<BackupRun> SafetyRuns(ImmutableArray<HurtParticipant>.Builder hurt)
+    {
+        string parent = _catalog.Store.SafetyDirectory;
+        foreach (string path in Directory.Exists(parent) ? Directory.GetDirectories(parent) : [])
+        {
+            if (!RunId.TryParse(Path.GetFileName(path), out RunId id))
+            {
+                continue;
+            }
+            BackupRun? run = null;
+            try
+            {
+                run = RunCatalog.Read(id, path);
+            }
+            catch (BackupException)
+            {
+                hurt.Add(new HurtParticipant(id, "", "its manifest cannot be read"));
+            }
+            if (run is not null)
+            {
+                yield return run;
+            }
+        }
     }
 
     private string? FirstHurt(BackupRun run, string participant, ChunkPresence presence)

@@ -1,3 +1,5 @@
+using Backupd.Backup.Store;
+
 namespace Backupd.Backup.Runs;
 
 /// <summary>Speed over the last ten seconds and an estimate over the last minute.</summary>
@@ -24,7 +26,11 @@ internal sealed class Throughput
     /// <summary>Counts bytes that were read, and work, which also counts what was skipped as unchanged.</summary>
     internal void Add(long bytesRead, long work)
     {
-        _last = _last with { Bytes = _last.Bytes + bytesRead, Work = _last.Work + work };
+        _last = _last with
+        {
+            Bytes = CappedSum.Add(_last.Bytes, bytesRead),
+            Work = CappedSum.Add(_last.Work, work),
+        };
     }
 
     /// <summary>Bytes read per second; null at the very beginning.</summary>

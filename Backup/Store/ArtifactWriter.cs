@@ -73,7 +73,7 @@ internal sealed class ArtifactWriter : IDisposable
         _pipeline.CountReused(chunks);
         Stored++;
         Files++;
-        Bytes += size;
+        Bytes = CappedSum.Add(Bytes, size);
         if (_waiting.Count == 0)
         {
             _listing.AddLine(path, line);
@@ -171,7 +171,7 @@ internal sealed class ArtifactWriter : IDisposable
         if (entry.Type == EntryType.File)
         {
             Files++;
-            Bytes += entry.Size;
+            Bytes = CappedSum.Add(Bytes, entry.Size);
         }
         else if (entry.Type == EntryType.Directory)
         {

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Backupd.Backup.Store;
 
 /// <summary>
-/// Finds the chunks that no listing names and moves them to the trash. First every artifact that is to stay whole is
-/// marked, then the rest is swept. Needs the store's lock, the exclusive one to sweep; one thread.
+/// Finds the chunks that no listing names, and moves them to the trash or unlinks them. First every artifact that is to stay
+/// whole is marked, then the rest is swept. Needs the store's lock, the exclusive one to sweep; one thread.
 /// </summary>
 /// <remarks>
 /// What a run needs must be known completely: a listing that cannot be read throws, and the caller must not sweep then.
@@ -68,6 +68,22 @@ internal sealed class GarbageCollector
         }
         return moved;
     }
+
+    /// <summary>Unlinks every chunk that was not marked where it is. Nothing is made or written.</summary>
+    /// <param name="advance">Told folders looked through and to be looked through.</param>
+    /// <returns>What was unlinked.</returns>
+    /// <remarks>Nothing is synced: what a power cut brings back, nobody names, and the next sweep finds it.</remarks>
+    internal ChunkTally Remove(Action<int, int> advance) => VisitUnused(
+        (_, folder, unused) =>
+        {
+            foreach (ChunkFile chunk in unused)
+            {
+                _cancellation.ThrowIfCancellationRequested();
+                Posix.Unlink(Posix.Number(folder), chunk.Name);
+            }
+            return new ChunkTally(unused.Count, unused.Sum(c => c.Size));
+        },
+        advance);
 
     private ChunkTally VisitUnused(
         Func<string, SafeFileHandle, List<ChunkFile>, ChunkTally> work, Action<int, int> advance) => ChunkTree.Visit(

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Backupd.Backup.Store;
 
 /// <summary>
-/// The listing of the participant's last good run, read side by side with the walk: both are in path order, so one
+/// The newest listing of the participant, read side by side with the walk: both are in path order, so one
 /// pass and one line in memory are enough, however many files there are.
 /// </summary>
 internal sealed class PreviousListing : IDisposable
@@ -80,6 +80,17 @@ internal sealed class PreviousListing : IDisposable
             GiveUp(e);
             return null;
         }
+    }
+
+    /// <summary>Reads on as far as a path, as an answer about it would.</summary>
+    internal void PassTo(byte[] path)
+    {
+        if (_isAnswered)
+        {
+            _isAnswered = false;
+            TryAdvance();
+        }
+        GoTo(path);
     }
 
     /// <summary>Passes over what is left, when nothing more will be asked for.</summary>

@@ -66,13 +66,16 @@ internal sealed class StoreLock : IDisposable
     private static SafeFileHandle OpenLockFile(BackupStore store, int operation)
     {
         byte[] path = Posix.Terminated(store.LockPath);
+        // For reading and writing: a network file system makes a lock of a range of it, and gives the shared one only to who
+        // may read and the exclusive one only to who may write.
         int file = Posix.TryOpen(
-            Posix.CurrentDirectory, path, Posix.WriteOnly | Posix.Create | Posix.NoFollow, 0b110_000_000, out int error);
+            Posix.CurrentDirectory, path, Posix.ReadWrite | Posix.Create | Posix.NoFollow, 0b110_000_000, out int error);
         if (file < 0 && operation == Shared && error is Errno.ReadOnly or Errno.Access or Errno.NoSpace)
         {
             // A store on read-only media, or of somebody else, can be read all the same; flock on the
             // directory keeps readers of such a store apart from nobody, because nobody can write to it.
-            file = Posix.TryOpen(
+            file = Posix.TryOpen(Posix.CurrentDirectory, path, Posix.ReadOnly | Posix.NoFollow, 0, out _);
+            file = file >= 0 ? file : Posix.TryOpen(
                 Posix.CurrentDirectory, Posix.Terminated(store.Directory), Posix.ReadOnly, 0, out error);
         }
         return file >= 0

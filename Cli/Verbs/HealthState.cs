@@ -1,5 +1,6 @@
 using System.Globalization;
 using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
 
@@ -64,8 +65,8 @@ internal sealed record HealthState(int Code, string Line)
         return string.Create(
             CultureInfo.InvariantCulture,
             $"age={age}s;{(long)limits.Warn.TotalSeconds};{(long)limits.Critical.TotalSeconds};0 "
-            + $"duration={good.FinishedAt - good.StartedAt}s size={artifacts.Sum(a => a.SizeBytes)}B "
-            + $"stored={artifacts.Sum(a => a.BytesStored)}B");
+            + $"duration={good.FinishedAt - good.StartedAt}s size={artifacts.SumCapped(a => a.SizeBytes)}B "
+            + $"stored={artifacts.SumCapped(a => a.BytesStored)}B");
     }
 
     // A bar would begin the performance data, and a line end further text.

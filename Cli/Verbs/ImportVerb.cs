@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Backupd.Backup.Store;
 using Backupd.Cli.Client;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
@@ -61,7 +62,8 @@ internal static class ImportVerb
             IReadOnlyList<ArtifactObject> artifacts = [.. run.Participants.SelectMany(p => p.Artifacts)];
             context.Error.WriteLine($"OK: {run.RunId} of {Units.Time(run.StartedAt)} is here now, as {server} has it");
             context.Error.WriteLine(
-                $"  {Units.Count(artifacts.Sum(a => a.Files), "file")}, {Units.Bytes(artifacts.Sum(a => a.SizeBytes))} of "
+                $"  {Units.Count(artifacts.SumCapped(a => a.Files), "file")}, "
+                + $"{Units.Bytes(artifacts.SumCapped(a => a.SizeBytes))} of "
                 + string.Join(", ", run.Participants.Select(p => p.Ok ? p.Name : $"!{p.Name}")));
             context.Error.WriteLine($"  Check it: backupd validate {run.RunId}");
             context.Error.WriteLine($"  Get it back: backupd restore {run.RunId} --to DIR");

@@ -119,7 +119,7 @@ internal static class ListVerb
         }
         foreach (RunObject run in runs)
         {
-            long size = run.Participants.SelectMany(p => p.Artifacts).Sum(a => a.SizeBytes);
+            long size = run.Participants.SelectMany(p => p.Artifacts).SumCapped(a => a.SizeBytes);
             string names = string.Join(",", run.Participants.Select(p => p.Ok ? p.Name : $"!{p.Name}"));
             context.Output.WriteLine(
                 $"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Status),-9}  "

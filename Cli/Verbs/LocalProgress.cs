@@ -16,13 +16,15 @@ internal static class LocalProgress
             long shown = -1;
             while (true)
             {
+                // Asked first: what the work said last is there by then.
+                bool isOver = work.IsCompleted;
                 ProgressState state = cell.Current;
                 if (state.Version > shown && state.Pushed.Phase != RunPhase.Idle)
                 {
                     Show(state.Pushed, display);
                     shown = state.Version;
                 }
-                if (work.IsCompleted)
+                if (isOver)
                 {
                     return await work;
                 }

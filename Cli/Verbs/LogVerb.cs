@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Backupd.Backup.Store;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
 
@@ -130,7 +131,8 @@ internal static class LogVerb
         IReadOnlyList<ArtifactObject> artifacts = [.. run.Participants.SelectMany(p => p.Artifacts)];
         return ($"{run.RunId}  {Units.Time(run.StartedAt)}  {RunNames.Of(run.Trigger),-10}  {RunNames.Of(run.Type),-6}  "
             + $"{RunNames.Of(run.Status),-9}  {Units.Seconds(run.FinishedAt - run.StartedAt),7}  "
-            + $"{Units.Bytes(artifacts.Sum(a => a.SizeBytes)),10}  +{Units.Bytes(artifacts.Sum(a => a.BytesStored)),-10}  "
+            + $"{Units.Bytes(artifacts.SumCapped(a => a.SizeBytes)),10}  "
+            + $"+{Units.Bytes(artifacts.SumCapped(a => a.BytesStored)),-10}  "
             + Units.Printable(run.ErrorSummary)).TrimEnd();
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Contracts;
 
@@ -92,8 +93,9 @@ internal static class RunSummary
     {
         IReadOnlyList<ArtifactObject> artifacts = [.. run.Participants.SelectMany(p => p.Artifacts)];
         output.WriteLine(
-            $"  {Units.Count(artifacts.Sum(a => a.Files), "file")}, {Units.Bytes(artifacts.Sum(a => a.SizeBytes))}; "
-            + $"new: {Units.Bytes(artifacts.Sum(a => a.BytesNew))}, {Units.Bytes(artifacts.Sum(a => a.BytesStored))} on disk");
+            $"  {Units.Count(artifacts.SumCapped(a => a.Files), "file")}, {Units.Bytes(artifacts.SumCapped(a => a.SizeBytes))}; "
+            + $"new: {Units.Bytes(artifacts.SumCapped(a => a.BytesNew))}, "
+            + $"{Units.Bytes(artifacts.SumCapped(a => a.BytesStored))} on disk");
     }
 
     private static void WriteWarnings(ArtifactObject artifact, TextWriter output)

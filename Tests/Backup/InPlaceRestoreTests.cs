@@ -273,7 +273,7 @@ public sealed class InPlaceRestoreTests
     {
         using TempDirectory source = Tree();
         ManualClock clock = new(DateTimeOffset.UtcNow);
-        using Engine engine = new(new EngineSettings(), clock, new DirectoryParticipant("t", true, source["t"]));
+        using Engine engine = new(new EngineSettings { KeepPreRestore = TimeSpan.FromDays(30) }, clock, new DirectoryParticipant("t", true, source["t"]));
         BackupRun run = await engine.RunOk();
         source.Write("t/changed", "newer, and in no backup");
         RestoreRun restore = await engine.RestoreInPlaceOk(run.Id);
@@ -288,6 +288,44 @@ public sealed class InPlaceRestoreTests
         }
         await engine.RestoreInPlaceOk(restore.Id);
         Assert.AreEqual("newer, and in no backup", await File.ReadAllTextAsync(source["t/changed"], CancellationToken.None));
+    }
+
+    [TestMethod]
+    public async Task Who_has_no_configuration_drops_nothing_that_an_undo_needs()
+    {
+        using TempDirectory source = Tree();
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        using Engine engine = new(new EngineSettings(), clock, new DirectoryParticipant("t", true, source["t"]));
+        BackupRun run = await engine.RunOk();
+        source.Write("t/changed", "newer, and in no backup");
+        RestoreRun restore = await engine.RestoreInPlaceOk(run.Id);
+        clock.Now += TimeSpan.FromDays(400);
+        await engine.RunOk();
+        Assert.IsEmpty(engine.Supervisor.Recover());
+        await engine.RestoreInPlaceOk(restore.Id);
+        Assert.AreEqual("newer, and in no backup", await File.ReadAllTextAsync(source["t/changed"], CancellationToken.None));
+    }
+
+    [TestMethod]
+    public async Task A_repair_names_the_restores_that_can_not_be_undone_any_more()
+    {
+        using TempDirectory source = Tree();
+        using Engine engine = Engine(source);
+        BackupRun run = await engine.RunOk();
+        source.Write("t/changed", "newer, and in no backup");
+        string[] before = [.. engine.Chunks()];
+        RestoreRun restore = await engine.RestoreInPlaceOk(run.Id);
+        string[] captured = [.. engine.Chunks().Except(before)];
+        Assert.IsNotEmpty(captured);
+        foreach (string chunk in captured)
+        {
+            byte[] bytes = await File.ReadAllBytesAsync(chunk, CancellationToken.None);
+            bytes[bytes.Length / 2] ^= 4;
+            await File.WriteAllBytesAsync(chunk, bytes, CancellationToken.None);
+        }
+        RepairOutcome outcome = engine.Supervisor.Repair(new ProgressCell(0), CancellationToken.None);
+        Assert.HasCount(captured.Length, outcome.Quarantined);
+        CollectionAssert.AreEqual((RunId[])[restore.Id], outcome.Hurt.Select(h => h.Run).ToArray());
     }
 
     private static TempDirectory Tree()

@@ -103,6 +103,20 @@ public sealed class ReuseTests
             new string('y', 100_000), await File.ReadAllTextAsync(Path.Combine(engine.Restore(changed, "back"), "f"), CancellationToken.None));
     }
 
+    [TestMethod]
+    public async Task A_participant_that_is_never_ok_is_not_read_anew_each_time()
+    {
+        using TempDirectory source = new();
+        WriteFiles(source, 5, 10_000);
+        using Engine engine = new(new DirectoryParticipant("t", false, source["t"]) { After = ["false"] });
+        await Settle();
+        Assert.AreEqual(50_000, (await engine.Run()).Participants[0].Artifacts[0].BytesRead);
+        BackupRun second = await engine.Run();
+        Assert.IsFalse(second.Participants[0].Ok);
+        Assert.AreEqual(0, second.Participants[0].Artifacts[0].BytesRead);
+        Assert.AreEqual(0, second.Participants[0].Artifacts[0].ChunksNew);
+    }
+
     private static void WriteFiles(TempDirectory source, int count, int size)
     {
         Random random = new(count);

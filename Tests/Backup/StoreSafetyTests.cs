@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
@@ -82,6 +83,39 @@ public sealed class StoreSafetyTests
         await engine.RunOk();
         engine.Validate(first);
         engine.Validate(second);
+    }
+
+    [TestMethod]
+    public async Task A_damaged_part_of_a_listing_is_stored_anew_where_no_file_is_in_it()
+    {
+        using TempDirectory source = new();
+        source.MakeDirectory("t");
+        for (int i = 0; i < 3000; i++)
+        {
+            File.CreateSymbolicLink(source[$"t/link{i:D4}"], $"target {i * 7919}");
+        }
+        using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+        BackupRun first = await engine.RunOk();
+        ImmutableArray<ListingChunk> listing = engine.Supervisor.Catalog.Artifact(first, "t").Listing;
+        Assert.IsGreaterThan(2, listing.Length);
+        string damaged = engine.Chunks().Single(c => Path.GetFileName(c) == listing[1].Chunk);
+        Flip(damaged, (int)new FileInfo(damaged).Length / 2);
+        BackupRun second = await engine.RunOk();
+        engine.Validate(second);
+    }
+
+    [TestMethod]
+    public async Task What_a_killed_validation_has_left_is_gone_after_the_next_run()
+    {
+        using TempDirectory source = new();
+        source.Write("t/file", "x");
+        using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+        await engine.RunOk();
+        string scratch = Path.Combine(engine.Store.TrashDirectory, "validate-0123456789abcdef0123456789abcdef");
+        Directory.CreateDirectory(scratch);
+        await File.WriteAllTextAsync(scratch + "/copy.db", "a database", CancellationToken.None);
+        await engine.RunOk();
+        await Deadline.Until(() => !Directory.Exists(scratch), "the copy is gone");
     }
 
     [TestMethod]

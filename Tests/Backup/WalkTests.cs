@@ -26,6 +26,43 @@ public sealed class WalkTests
     }
 
     [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void A_directory_that_is_renamed_on_the_way_back_costs_what_it_held_and_nothing_else(bool isReplaced)
+    {
+        using TempDirectory source = new();
+        string path = "t";
+        for (int i = 0; i < 300; i++)
+        {
+            source.Write($"{path}/z", "");
+            path += "/d";
+        }
+        source.Write("t/e/after", "");
+        WalkCounts counts = new();
+        WalkRules rules = new(new ExcludeRules([]), OneFileSystem: true, []);
+        using DirectoryWalker walker = new(source["t"], rules, counts);
+        List<string> met = [];
+        while (walker.Next(out WalkEntry entry))
+        {
+            met.Add(Encoding.UTF8.GetString(entry.Path));
+            if (met.Count == 300)
+            {
+                // The deepest directory. What lies above the last 128 is closed by now.
+                Directory.Move(source["t/d/d"], source["t/d/renamed"]);
+                if (isReplaced)
+                {
+                    File.CreateSymbolicLink(source["t/d/d"], "renamed");
+                }
+            }
+        }
+        CollectionAssert.AreEqual((string[])["d/z", "e", "e/after", "z"], met[^4..]);
+        Assert.IsGreaterThan(150, counts.Vanished);
+        Assert.AreEqual(met.Count, counts.Seen, "what is gone is not seen");
+        Assert.AreEqual(602, met.Count + counts.Vanished);
+        Assert.AreEqual((0L, 0L), (counts.Failed, counts.WarningCount));
+    }
+
+    [TestMethod]
     public async Task What_lies_too_deep_fails_by_itself_and_the_rest_is_stored()
     {
         using TempDirectory source = new();
@@ -39,6 +76,35 @@ public sealed class WalkTests
         Assert.EndsWith("its path is longer than 16384 bytes", run.ErrorSummary);
         Assert.AreEqual("here", await File.ReadAllTextAsync(
             Path.Combine(engine.Restore(run, "back"), "t/z"), CancellationToken.None));
+    }
+
+    [TestMethod]
+    public async Task A_file_whose_holder_has_to_be_asked_first_is_waited_for()
+    {
+        using TempDirectory source = new();
+        source.Write("t/leased", "content");
+        // Told that somebody wants to open it, the holder lets go.
+        using System.Diagnostics.Process holder = Shell.Start(
+            "python3",
+            [
+                "-c",
+                """
+                import fcntl, os, signal, sys
+                file = os.open(sys.argv[1], os.O_RDWR)
+                signal.signal(signal.SIGIO, lambda *_: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK))
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+                print("leased", flush=True)
+                sys.stdin.read()
+                """,
+                source["t/leased"],
+            ]);
+        Assert.AreEqual("leased", await Deadline.Of(holder.StandardOutput.ReadLineAsync(), "the lease"));
+        using Engine engine = new(new DirectoryParticipant("t", true, source["t"]));
+        BackupRun run = await engine.RunOk();
+        Assert.AreEqual("content", await File.ReadAllTextAsync(
+            Path.Combine(engine.Restore(run, "back"), "t/leased"), CancellationToken.None));
+        holder.StandardInput.Close();
+        await Deadline.Of(holder.WaitForExitAsync(), "the holder to end");
     }
 
     [TestMethod]

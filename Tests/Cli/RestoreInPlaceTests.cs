@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Backupd.Backup.Store;
 using Backupd.Cli;
+using Backupd.Tests.Daemon;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Cli;
@@ -36,6 +37,17 @@ public sealed class RestoreInPlaceTests
         File.Delete(directory["src/new"]);
         await Shell.Ok("touch", "-r", directory["reference"], directory["src"]);
         Assert.AreEqual(before, await Facts(directory, "src"));
+    }
+
+    [TestMethod]
+    public async Task The_directory_of_the_first_capture_is_on_the_disk_with_it()
+    {
+        using TempDirectory directory = new();
+        string store = await Backup(directory);
+        Damage(directory);
+        string[] calls = await Strace.Watch("fsync", DaemonProcess.Program, "restore", $"{store}/latest", "--yes", "--quiet");
+        string[] synced = [.. calls.Where(c => c.Contains(" fsync(", StringComparison.Ordinal))];
+        Assert.HasCount(1, synced.Where(c => c.Contains($"<{store}>", StringComparison.Ordinal)), string.Join('\n', synced));
     }
 
     [TestMethod]

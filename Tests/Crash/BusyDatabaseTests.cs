@@ -80,6 +80,28 @@ public sealed class BusyDatabaseTests
         Assert.IsEmpty(new StoreExaminer(directory["store"]).Completed);
     }
 
+    [TestMethod]
+    public async Task A_database_that_is_written_to_between_every_two_steps_is_copied_all_the_same()
+    {
+        using TempDirectory directory = new();
+        string database = directory["app.db"];
+        await Shell.Ok(
+            "sqlite3", database,
+            "PRAGMA journal_mode=delete; CREATE TABLE t (n, b); "
+            + "INSERT INTO t SELECT 0, randomblob(3000) FROM generate_series(1, 3000);");
+        SqliteCopy copy = new(database, directory["copy.db"], TimeProvider.System, CancellationToken.None);
+        int steps = 0;
+        copy.Run((_, _) =>
+        {
+            Assert.IsLessThan(20, ++steps, "it starts over for ever");
+            // As many pages as before.
+            using Process writer = Shell.Start("sqlite3", [database, "UPDATE t SET n = n + 1 WHERE rowid = 1"]);
+            writer.WaitForExit();
+        });
+        Assert.AreEqual(5, steps, "three restarts, and the fifth step is the one that ends");
+        Assert.AreEqual("", copy.CheckIntegrity());
+    }
+
     private static async Task<string> MakeAsync(TempDirectory directory, string journal)
     {
         string database = directory["app.db"];

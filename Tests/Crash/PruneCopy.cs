@@ -9,10 +9,10 @@ internal enum PrunePhase
     /// <summary>Every run was in its place.</summary>
     NothingMoved,
 
-    /// <summary>A run was in the trash, and every chunk in its place.</summary>
+    /// <summary>A run was in the trash or gone from there, and every chunk in its place.</summary>
     RunsInTrash,
 
-    /// <summary>Some of the chunks that nothing needs were in the trash and others not yet.</summary>
+    /// <summary>Some of the chunks that nothing needs were in the trash, or unlinked when none waits, and others not yet.</summary>
     PartlySwept,
 
     /// <summary>All of them were, and there was something left to unlink.</summary>
@@ -31,6 +31,9 @@ internal sealed class PruneCopy(PruneStore original, string path, bool now, stri
 {
     private readonly StoreExaminer _examiner = new(path);
 
+    /// <summary>Whether it was a prune: a deletion leaves the chunks where they are.</summary>
+    public bool IsPrune { get; init; } = true;
+
     /// <summary>The command that keeps two runs of a copy.</summary>
     public static string[] Prune(string path, bool now) =>
         ["prune", path, "--keep-last", $"{PruneStore.Kept}", "--quiet", .. now ? (string[])["--now"] : []];
@@ -48,7 +51,7 @@ internal sealed class PruneCopy(PruneStore original, string path, bool now, stri
         {
             return PrunePhase.PartlySwept;
         }
-        bool isOver = trash.All(t => t.StartsWith("chunks-", StringComparison.Ordinal) && !now);
+        bool isOver = (!IsPrune || unused == 0) && trash.All(t => t.StartsWith("chunks-", StringComparison.Ordinal) && !now);
         return isOver ? PrunePhase.Done : unused == 0 ? PrunePhase.Unlinking : PrunePhase.RunsInTrash;
     }
 

@@ -1,4 +1,4 @@
-namespace Backupd.Backup.Runs;
+namespace Backupd.Backup.Store;
 
 /// <summary>Sums that stay at the largest number: a sparse file alone may have that size, and a record may say
 /// anything.</summary>
@@ -15,6 +15,6 @@ internal static class CappedSum
         return sum;
     }
 
-    /// <summary>The same of two.</summary>
-    internal static long Add(long a, long b) => b > long.MaxValue - a ? long.MaxValue : a + b;
+    /// <summary>The same of two, of which the second may take something back.</summary>
+    internal static long Add(long a, long b) => b > 0 && a > long.MaxValue - b ? long.MaxValue : a + b;
 }
