@@ -66,7 +66,12 @@ internal sealed class DaemonHost(
             Supervisor = supervisor, Scheduler = scheduler, Overdue = overdue,
             Server = server, Notifier = notifier, Vault = vault,
         };
-        DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, parts), Status);
+        DaemonReload reload = new(configuration, context, log, signals, systemd)
+        {
+            Apply = next => Apply(next, parts),
+            RevokeAlso = server.RevokeAlso,
+            Status = Status,
+        };
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -137,10 +142,10 @@ internal sealed class DaemonHost(
         VaultAccess? access;
         try
         {
+            StartCheck.Demand(next, log);
             certificate = Certificate(next);
             revoked = new RevokedTokens(next.RevokedTokensFile).Read();
             access = Access(next);
-            NotifySecrets.Check(next.Notify);
         }
         catch (BackupException e)
         {

@@ -4,8 +4,9 @@ using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Cli.Configuration;
-using Backupd.Cli.Notifications;
+using Backupd.Cli.Daemon;
 using Backupd.Cli.Terminal;
+using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Verbs;
 
@@ -16,7 +17,8 @@ internal static class ConfigVerb
         Read the configuration file and say whether the daemon would take it.
 
         The exit code is 78 when it would not; then the line is shown, with a caret at the place. Sources that do not exist
-        are warnings. The password files of a vault and the secrets of "notify" are read, too.
+        are warnings. Files that the configuration names are read, too: those of TLS, the key of tokens where there is one, the
+        list of revoked ones, the passwords of a vault and the secrets of "notify". Run it as the user that the daemon runs as.
 
         Examples:
           backupd config check
@@ -76,10 +78,11 @@ internal static class ConfigVerb
             string vault = "";
             if (configuration.Vault is VaultSettings settings)
             {
-                _ = VaultPasswords.Read(settings);
                 vault = $", vault: {Units.Count(settings.Logins.Length, "login")}";
             }
-            NotifySecrets.Check(configuration.Notify);
+            EventLog log = new(context.Error, LogFormat.Text, context.Time);
+            StartCheck.Demand(configuration, log);
+            StartCheck.DemandCertificate(configuration, log, context.Time);
             context.Output.WriteLine($"ok: {participants}, {NextRun(configuration, context.Time)}{vault}");
         });
         return command;

@@ -111,6 +111,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>Puts another set of revoked tokens in place of the one before. Sessions notice at their next message.</summary>
     public void RevokeTokens(IReadOnlyCollection<string> ids) => _context.Tokens.Revoke(ids);
 
+    /// <summary>Revokes tokens besides those that are revoked already.</summary>
+    public void RevokeAlso(IReadOnlyCollection<string> ids) => _context.Tokens.RevokeAlso(ids);
+
     /// <summary>Binds and begins to accept.</summary>
     /// <exception cref="BackupException">An address cannot be had, or is refused; the message says why.</exception>
     public void Start()
