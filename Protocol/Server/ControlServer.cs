@@ -204,7 +204,9 @@ public sealed class ControlServer : IAsyncDisposable
         Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // SOL_SOCKET and SO_REUSEADDR, so that the port is there again at once after a restart. What .NET calls ReuseAddress
+            // is SO_REUSEPORT, too: a second daemon on the same port would get some of the connections of the first.
+            listener.SetRawSocketOption(1, 2, BitConverter.GetBytes(1));
             listener.Bind(address);
             listener.Listen(512);
             return listener;
@@ -212,8 +214,10 @@ public sealed class ControlServer : IAsyncDisposable
         catch (SocketException e)
         {
             listener.Dispose();
-            throw new BackupException(
-                BackupFault.Io, $"cannot listen on {address}: {e.Message}; is another backupd running?", inner: e);
+            string hint = e.SocketErrorCode == SocketError.AddressAlreadyInUse ? "; is another backupd running?"
+                : e.SocketErrorCode == SocketError.AddressNotAvailable ? "; is the network up, and the address this machine's?"
+                : "";
+            throw new BackupException(BackupFault.Io, $"cannot listen on {address}: {e.Message}{hint}", inner: e);
         }
     }
 
