@@ -13,6 +13,9 @@ namespace Backupd.Cli.Verbs;
 /// <summary><c>backupd config</c>: looks at the configuration.</summary>
 internal static class ConfigVerb
 {
+    /// <summary>The option by which a default file that does not exist is none.</summary>
+    internal const string IfThere = "--if-there";
+
     private const string CheckDescription = """
         Read the configuration file and say whether the daemon would take it.
 
@@ -62,11 +65,14 @@ internal static class ConfigVerb
     {
         Argument<string?> file = File();
         Verb command = new("check", CheckDescription) { file };
+        // For the unit of a daemon that does without a file: it takes the embedded default again.
+        Option<bool> ifThere = new(IfThere) { Hidden = true };
+        command.Add(ifThere);
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(parsed =>
         {
-            DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(
-                Chosen(parsed, file, options) ?? context.Places.Config, context.Places);
+            string? chosen = Chosen(parsed, file, options) ?? (parsed.GetValue(ifThere) ? null : context.Places.Config);
+            DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(chosen, context.Places);
             foreach (ParticipantDefinition participant in configuration.Participants)
             {
                 if (Missing(participant) is string path)
@@ -74,7 +80,8 @@ internal static class ConfigVerb
                     context.Error.WriteLine($"warning: participants.{participant.Name}: {path} does not exist");
                 }
             }
-            string participants = Units.Count(configuration.Participants.Length, "participant");
+            string participants = (configuration.File.Length > 0 ? "" : "no configuration file, ")
+                + Units.Count(configuration.Participants.Length, "participant");
             string vault = "";
             if (configuration.Vault is VaultSettings settings)
             {

@@ -102,12 +102,13 @@ internal sealed partial class ServiceUnit
 
             """);
         AppendMadeAtStart(unit);
+        string ifThere = _configuration.File.Length > 0 ? "" : $" {ConfigVerb.IfThere}";
         // The socket has the modes that say who may use it; a group must be able to get to it.
         unit.Append(CultureInfo.InvariantCulture, $"""
             ExecStart={program} serve{config}
             # The daemon logs what it refuses; the second line tells it to whoever asked.
             ExecReload=/bin/kill -HUP $MAINPID
-            ExecReload={program} config check{config}
+            ExecReload={program} config check{config}{ifThere}
             Restart=on-failure
             # So far apart that the limit above is never reached: a disk or an address may come later.
             RestartSec=15

@@ -116,6 +116,21 @@ public sealed class ServiceUnitTests
     }
 
     [TestMethod]
+    public async Task A_reload_of_a_daemon_without_a_file_does_not_demand_one()
+    {
+        Places places = Places.Of(isRoot: true, _ => null);
+        ServiceUnit unit = new(DaemonConfiguration.Default(places), places, "/b", null, [], publishesByNetwork: false);
+        Assert.Contains("ExecReload=/b config check --if-there", Lines(unit.Text()));
+        using TempDirectory home = new();
+        string[] check = ["config", "check", "--if-there"];
+        (int code, string output, string error) = await CommandLineTests.Run(home, check);
+        Assert.AreEqual((0, "ok: no configuration file, 0 participants, no schedules\n", ""), (code, output, error));
+        home.Write(".config/backupd/backupd.json", "{ \"stroe\": \"/s\" }");
+        Assert.AreEqual(78, (await CommandLineTests.Run(home, check)).Code);
+        Assert.AreEqual(78, (await CommandLineTests.Run(home, [.. check, home["none.json"]])).Code);
+    }
+
+    [TestMethod]
     public void A_program_that_is_told_needs_what_other_programs_need()
     {
         string[] lines = Lines(Text("\"notify\": { \"n\": { \"command\": [\"mail\"], \"user\": \"nobody\" } }"));
