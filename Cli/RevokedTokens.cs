@@ -12,12 +12,12 @@ internal sealed class RevokedTokens
 {
     private const int MaxIdLength = 200;
 
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private readonly LineFile _file;
 
-    internal RevokedTokens(string path) => Path = path;
+    internal RevokedTokens(string path) => _file = new LineFile(path);
 
     /// <summary>The file.</summary>
-    internal string Path { get; }
+    internal string Path => _file.Path;
 
     /// <summary>The list that the daemon of a configuration reads.</summary>
     internal static RevokedTokens Of(string? config, Places places) =>
@@ -46,11 +46,7 @@ internal sealed class RevokedTokens
     {
         try
         {
-            return [.. File.ReadAllLines(Path).Select(l => l.Trim()).Where(l => l.Length > 0)];
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return [];
+            return _file.Read();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -65,15 +61,7 @@ internal sealed class RevokedTokens
     {
         try
         {
-            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!, OwnerOnly);
-            string[] known = Read();
-            if (known.Contains(id))
-            {
-                return false;
-            }
-            // As a whole, so that a daemon that reads it meanwhile never meets half an id.
-            DurableFile.Write(Path, string.Concat(known.Append(id).Select(line => line + "\n")));
-            return true;
+            return _file.Add(id);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Backupd.Backup;
+using Backupd.Backup.Store;
 using Backupd.Cli.Configuration;
 using Backupd.Protocol.Server;
 
@@ -14,8 +15,8 @@ internal static class TokenSecret
 
     /// <summary>The key: the bytes of the file less one trailing newline.</summary>
     /// <param name="file">As the configuration names it: a path or a credential.</param>
-    /// <exception cref="BackupException">Missing or too short.</exception>
-    /// <exception cref="ConfigurationException">Others can read or write it, or there are no credentials here.</exception>
+    /// <exception cref="BackupException">Missing.</exception>
+    /// <exception cref="ConfigurationException">Too short, or open to others, or there are no credentials here.</exception>
     internal static byte[] Read(string file)
     {
         string path = CredentialFile.PathOf(file);
@@ -38,10 +39,10 @@ internal static class TokenSecret
                 inner: e);
         }
         byte[] key = bytes is [.., (byte)'\n'] ? bytes[..^1] : bytes;
-        return key.Length >= AccessToken.MinSecretBytes
-            ? key
-            : throw new BackupException(
-                BackupFault.InputInvalid, $"{path} holds fewer than {AccessToken.MinSecretBytes} bytes");
+        return key.Length >= AccessToken.MinSecretBytes ? key
+            : bytes.Length == 0 && !CredentialFile.IsCredential(file)
+                ? throw new ConfigurationException($"{path} is empty; remove it, and the daemon makes another one")
+                : throw new ConfigurationException($"{path} holds fewer than {AccessToken.MinSecretBytes} bytes");
     }
 
     /// <summary>The key; made when the file is missing, and never overwritten. A credential is somebody else's to make.</summary>
@@ -53,15 +54,10 @@ internal static class TokenSecret
             {
                 Directory.CreateDirectory(
                     Path.GetDirectoryName(path)!, OwnerOnly | UnixFileMode.UserExecute);
-                using FileStream file = new(path, new FileStreamOptions
-                {
-                    Mode = FileMode.CreateNew,
-                    Access = FileAccess.Write,
-                    UnixCreateMode = OwnerOnly,
-                });
-                file.Write(System.Text.Encoding.ASCII.GetBytes(
+                // Whole or not at all: who meets a half one, or makes another one, is kept out for good. Whoever comes second
+                // reads what the first one made.
+                DurableFile.WriteNew(path, System.Text.Encoding.ASCII.GetBytes(
                     Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(RandomBytes)) + "\n"));
-                file.Flush(flushToDisk: true);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

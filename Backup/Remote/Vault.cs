@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Backupd.Backup.Runs;
+using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Remote;
 
@@ -24,6 +25,7 @@ public sealed class Vault
 
     private readonly TimeProvider _time;
     private readonly string _agent;
+    private readonly KnownStores _known;
 
     // Guards the three below, and the making of a store: two who make the same one at the same time would be in each other's way.
     private readonly Lock _opening = new();
@@ -38,9 +40,11 @@ public sealed class Vault
     /// <summary>Makes a vault; touches nothing.</summary>
     /// <param name="access">Who may use it.</param>
     /// <param name="agent">Name and version of this program.</param>
+    /// <param name="known">Which of its stores were there once.</param>
     /// <param name="time">The clock.</param>
-    public Vault(VaultAccess access, string agent, TimeProvider time)
+    public Vault(VaultAccess access, string agent, KnownStores known, TimeProvider time)
     {
+        _known = known;
         _access = access;
         _agent = agent;
         _time = time;
@@ -177,7 +181,9 @@ public sealed class Vault
         {
             if (e.Fault != RemoteFault.Busy && IsTimeToTell())
             {
-                Tell(new VaultNotice($"a peer was refused: {e.Message}", IsWarning: true));
+                // What a disk is called is for the owner alone.
+                string detail = e.Fault == RemoteFault.StorageFailed ? $": {e.InnerException?.Message}" : "";
+                Tell(new VaultNotice($"a peer was refused: {e.Message}{detail}", IsWarning: true));
             }
             peer.Write(PeerErrors.ReplyOf(e), PeerJson.Default.PeerReply, default);
             peer.Flush();
@@ -229,16 +235,45 @@ public sealed class Vault
             }
             if (!_stores.TryGetValue(login.Name, out VaultStore? store))
             {
+                DemandDisk(login, access.Settings);
                 if (!_uses.TryGetValue(login.Name, out VaultUse? use))
                 {
                     use = new VaultUse(_time);
                     _uses.Add(login.Name, use);
                 }
-                store = new VaultStore(Path.Combine(access.Settings.Path, login.Name), access, login, use, _time);
+                store = new VaultStore(access.Settings.DirectoryOf(login), access, login, use, _time);
                 use.Opened();
+                Remember(store.Store);
                 _stores.Add(login.Name, store);
             }
             return store;
+        }
+    }
+
+    // An empty mount point looks like the place for a new store, which would fill the system's own disk.
+    private void DemandDisk(VaultLogin login, VaultSettings settings)
+    {
+        try
+        {
+            _known.Demand(settings.DirectoryOf(login), settings.Logins.Select(settings.DirectoryOf));
+        }
+        catch (BackupException e)
+        {
+            throw new RemoteException(
+                RemoteFault.StorageFailed, "what the vault holds for this login is not there; is its disk mounted?", e);
+        }
+    }
+
+    private void Remember(BackupStore store)
+    {
+        try
+        {
+            _known.Remember(store);
+        }
+        catch (BackupException e)
+        {
+            // Another disk is full or read-only, and no reason to take no runs. Tried again after the next reload or start.
+            Tell(new VaultNotice(e.Message, IsWarning: true));
         }
     }
 

@@ -17,6 +17,9 @@ public sealed class VaultSettings(string path, RetentionPolicy? keep, ImmutableA
 
     /// <summary>Who may send, each with a name of its own.</summary>
     public ImmutableArray<VaultLogin> Logins { get; } = logins;
+
+    /// <summary>The store of a login.</summary>
+    public string DirectoryOf(VaultLogin login) => System.IO.Path.Combine(Path, login.Name);
 }
 
 /// <summary>Somebody who may send runs to a vault. Logins see nothing of each other.</summary>

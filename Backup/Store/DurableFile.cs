@@ -11,6 +11,39 @@ internal static class DurableFile
     {
         string temporary = path + ".tmp";
         File.Delete(temporary);
+        WriteSynced(temporary, content);
+        Posix.Rename(temporary, path);
+        Posix.FsyncDirectory(Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>The same for a file that is never replaced, by any number of threads and processes at a time.</summary>
+    /// <returns>False when it was there.</returns>
+    internal static bool WriteNew(string path, ReadOnlySpan<byte> content)
+    {
+        string temporary = $"{path}.{Path.GetRandomFileName()}";
+        try
+        {
+            WriteSynced(temporary, content);
+            File.Move(temporary, path, overwrite: false);
+            Posix.FsyncDirectory(Path.GetDirectoryName(path)!);
+            return true;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // Somebody was faster.
+            return false;
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    /// <summary>The first for text.</summary>
+    internal static void Write(string path, string content) => Write(path, Encoding.UTF8.GetBytes(content));
+
+    private static void WriteSynced(string temporary, ReadOnlySpan<byte> content)
+    {
         int file = Posix.TryOpen(
             Posix.CurrentDirectory,
             Posix.Terminated(temporary),
@@ -37,10 +70,5 @@ internal static class DurableFile
             }
         }
         Posix.CloseWritten(file, temporary);
-        Posix.Rename(temporary, path);
-        Posix.FsyncDirectory(Path.GetDirectoryName(path)!);
     }
-
-    /// <summary>The same for text.</summary>
-    internal static void Write(string path, string content) => Write(path, Encoding.UTF8.GetBytes(content));
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Configuration;
 
@@ -42,7 +43,9 @@ internal static class ListenSection
     private static string Socket(ref ConfigurationTokens tokens)
     {
         string path = tokens.Text();
-        return path.Length == 0 ? "" : tokens.Absolute(path);
+        return path.Length == 0 ? ""
+            : !UnixListener.IsTooLong(path) ? tokens.Absolute(path)
+            : throw tokens.Error($"the path of a socket has at most {UnixListener.MostPathBytes} bytes");
     }
 
     private static IPEndPoint? Address(ref ConfigurationTokens tokens, out int place)

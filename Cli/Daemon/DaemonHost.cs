@@ -26,7 +26,8 @@ internal sealed class DaemonHost(
         DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(file, context.Places);
         // The secret first: it makes the state directory, which nobody else may look into.
         byte[] secret = TokenSecret.ReadOrMake(configuration.TokenSecretFile);
-        BackupStore store = BackupStore.OpenOrCreate(configuration.Store);
+        KnownStores known = new(StateDirectory(configuration));
+        BackupStore store = Open(configuration, known);
         using DaemonClaim claim = DaemonClaim.Take(store);
         using BackupSupervisor supervisor = new(
             store, configuration.Participants, Settings(configuration), context.Time);
@@ -42,7 +43,7 @@ internal sealed class DaemonHost(
         using OverdueWatch overdue = new(supervisor.History, configuration.OverdueRule, context.Time, scheduler);
         overdue.Overdue += journal.Tell;
         overdue.Overdue += late => TellOverdue(late, notifier);
-        Vault? vault = OpenVault(configuration, journal);
+        Vault? vault = OpenVault(configuration, known, journal);
         ControlServerOptions options = Options(configuration, secret) with
         {
             NextRunAtUnix = () => scheduler.NextRunAtUnix,
@@ -66,7 +67,12 @@ internal sealed class DaemonHost(
             Supervisor = supervisor, Scheduler = scheduler, Overdue = overdue,
             Server = server, Notifier = notifier, Vault = vault,
         };
-        DaemonReload reload = new(configuration, context, log, signals, systemd, next => Apply(next, parts), Status);
+        DaemonReload reload = new(configuration, context, log, signals, systemd)
+        {
+            Apply = next => Apply(next, parts),
+            RevokeAlso = server.RevokeAlso,
+            Status = Status,
+        };
         await ServeAsync(supervisor, server, configuration, reload);
         // No schedule may come while the last run is waited for. What it has started goes on.
         await Task.Run(scheduler.Dispose);
@@ -111,15 +117,57 @@ internal sealed class DaemonHost(
         Version = context.Version,
     };
 
-    private Vault? OpenVault(DaemonConfiguration configuration, EngineJournal journal)
+    // Where the daemon keeps what is neither in its store nor in its configuration.
+    private string StateDirectory(DaemonConfiguration configuration) =>
+        !CredentialFile.IsCredential(configuration.TokenSecretFile)
+            ? Path.GetDirectoryName(configuration.TokenSecretFile)!
+            : Environment.GetEnvironmentVariable("STATE_DIRECTORY") is { Length: > 0 } given
+                ? given.Split(':')[0]
+                : context.Places.State;
+
+    private BackupStore Open(DaemonConfiguration configuration, KnownStores known)
+    {
+        known.Demand(configuration.Store, []);
+        BackupStore store = BackupStore.OpenOrCreate(configuration.Store);
+        try
+        {
+            known.Remember(store);
+        }
+        catch (BackupException e)
+        {
+            // What is stored must be within reach, also when the disk of the state is full.
+            log.Warning(e.Message);
+        }
+        return store;
+    }
+
+    private Vault? OpenVault(DaemonConfiguration configuration, KnownStores known, EngineJournal journal)
     {
         if (Access(configuration) is not VaultAccess access)
         {
             return null;
         }
-        Vault vault = new(access, $"backupd {context.Version}", context.Time);
+        VaultSettings settings = access.Settings;
+        foreach (VaultLogin login in settings.Logins)
+        {
+            WarnOfDisk(settings.DirectoryOf(login), known);
+        }
+        Vault vault = new(access, $"backupd {context.Version}", known, context.Time);
         vault.Noticed += journal.Tell;
         return vault;
+    }
+
+    // No reason not to back up this machine. Who wants to send something is refused until the store is there.
+    private void WarnOfDisk(string directory, KnownStores known)
+    {
+        try
+        {
+            known.Demand(directory, []);
+        }
+        catch (BackupException e)
+        {
+            log.Warning($"the vault takes no runs for {Path.GetFileName(directory)}: {e.Message}");
+        }
     }
 
     private static VaultAccess? Access(DaemonConfiguration configuration) =>
@@ -137,10 +185,10 @@ internal sealed class DaemonHost(
         VaultAccess? access;
         try
         {
+            StartCheck.Demand(next, log);
             certificate = Certificate(next);
             revoked = new RevokedTokens(next.RevokedTokensFile).Read();
             access = Access(next);
-            NotifySecrets.Check(next.Notify);
         }
         catch (BackupException e)
         {

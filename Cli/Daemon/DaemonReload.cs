@@ -1,3 +1,4 @@
+using Backupd.Backup;
 using Backupd.Cli.Configuration;
 using Backupd.Cli.Terminal;
 using Backupd.Protocol.Server;
@@ -29,30 +30,32 @@ internal sealed class DaemonReload
     private readonly EventLog _log;
     private readonly DaemonSignals _signals;
     private readonly SystemdNotices _systemd;
-    private readonly Action<DaemonConfiguration> _apply;
-    private readonly Func<DaemonConfiguration, string> _status;
 
     /// <param name="started">The configuration that the daemon was started with.</param>
     /// <param name="context">Where files are looked for.</param>
     /// <param name="log">Where the outcome is told.</param>
     /// <param name="signals">Who asks.</param>
     /// <param name="systemd">Who is told meanwhile.</param>
-    /// <param name="apply">Gives a new configuration to those who work with it. It may refuse it, before it has changed
-    /// anything, with a <see cref="ConfigurationException"/>.</param>
-    /// <param name="status">The daemon in one line.</param>
     internal DaemonReload(
-        DaemonConfiguration started, CliContext context, EventLog log, DaemonSignals signals, SystemdNotices systemd,
-        Action<DaemonConfiguration> apply, Func<DaemonConfiguration, string> status)
+        DaemonConfiguration started, CliContext context, EventLog log, DaemonSignals signals, SystemdNotices systemd)
     {
         _started = started;
         _context = context;
         _log = log;
         _signals = signals;
         _systemd = systemd;
-        _apply = apply;
-        _status = status;
         Current = started;
     }
+
+    /// <summary>Gives a new configuration to those who work with it. It may refuse it, before it has changed anything, with a
+    /// <see cref="ConfigurationException"/>.</summary>
+    internal required Action<DaemonConfiguration> Apply { get; init; }
+
+    /// <summary>Refuses tokens with these ids, besides those that are refused already.</summary>
+    internal required Action<IReadOnlyCollection<string>> RevokeAlso { get; init; }
+
+    /// <summary>The daemon in one line.</summary>
+    internal required Func<DaemonConfiguration, string> Status { get; init; }
 
     /// <summary>The configuration that was taken last.</summary>
     internal DaemonConfiguration Current { get; private set; }
@@ -77,15 +80,37 @@ internal sealed class DaemonReload
     private void Reload()
     {
         _systemd.Reloading();
+        DaemonConfiguration? next = null;
         try
         {
-            Take(DaemonConfiguration.LoadTrusted(PathOfFile(), _context.Places));
+            next = DaemonConfiguration.LoadTrusted(PathOfFile(), _context.Places);
+            Take(next);
         }
         catch (ConfigurationException e)
         {
             _log.ErrorLines($"the configuration was not taken and the old one holds: {e.Message}");
+            RevokeAllTheSame(next);
         }
-        _systemd.Ready(_status(Current));
+        _systemd.Ready(Status(Current));
+    }
+
+    // Who has revoked a token and reloads wants it refused, whatever else of the file is not taken: by the list that holds and
+    // by the one that the refused file names. None is good again by this.
+    private void RevokeAllTheSame(DaemonConfiguration? refused)
+    {
+        foreach (string file in new HashSet<string> { Current.RevokedTokensFile, (refused ?? Current).RevokedTokensFile })
+        {
+            try
+            {
+                string[] ids = new RevokedTokens(file).Read();
+                RevokeAlso(ids);
+                _log.Info($"revoked tokens are refused all the same: {Units.Count(ids.Length, "token")} in {file}");
+            }
+            catch (BackupException e)
+            {
+                _log.Error($"tokens that were revoked since are still good: {e.Message}");
+            }
+        }
     }
 
     // The file that was read at the start must still be there: without it a daemon would go on with nothing to back up.
@@ -93,7 +118,7 @@ internal sealed class DaemonReload
 
     private void Take(DaemonConfiguration next)
     {
-        _apply(next);
+        Apply(next);
         Current = next;
         _log.Info(
             $"the configuration was read again: {Units.Count(next.Participants.Length, "participant")}, "

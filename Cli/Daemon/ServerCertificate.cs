@@ -40,7 +40,8 @@ internal static class ServerCertificate
                 _ => throw new ArgumentOutOfRangeException(nameof(tls)),
             };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        // ArgumentException: the key is that of another certificate, as it is while one of the two files was renewed.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             string what = tls.Mode == TlsMode.Files ? $"{tls.Certificate} with {tls.Key}" : selfMade;
             throw new BackupException(BackupFault.Io, $"the TLS certificate {what} cannot be used: {e.Message}", inner: e);
@@ -106,7 +107,7 @@ internal static class ServerCertificate
             problem = $"has expired: {certificate.NotAfter.ToUniversalTime():u}";
             certificate.Dispose();
         }
-        catch (CryptographicException e)
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
             problem = $"holds no certificate with its key: {e.Message}";
         }

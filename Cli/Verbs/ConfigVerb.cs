@@ -4,19 +4,24 @@ using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Cli.Configuration;
-using Backupd.Cli.Notifications;
+using Backupd.Cli.Daemon;
 using Backupd.Cli.Terminal;
+using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Verbs;
 
 /// <summary><c>backupd config</c>: looks at the configuration.</summary>
 internal static class ConfigVerb
 {
+    /// <summary>The option by which a default file that does not exist is none.</summary>
+    internal const string IfThere = "--if-there";
+
     private const string CheckDescription = """
         Read the configuration file and say whether the daemon would take it.
 
         The exit code is 78 when it would not; then the line is shown, with a caret at the place. Sources that do not exist
-        are warnings. The password files of a vault and the secrets of "notify" are read, too.
+        are warnings. Files that the configuration names are read, too: those of TLS, the key of tokens where there is one, the
+        list of revoked ones, the passwords of a vault and the secrets of "notify". Run it as the user that the daemon runs as.
 
         Examples:
           backupd config check
@@ -60,11 +65,14 @@ internal static class ConfigVerb
     {
         Argument<string?> file = File();
         Verb command = new("check", CheckDescription) { file };
+        // For the unit of a daemon that does without a file: it takes the embedded default again.
+        Option<bool> ifThere = new(IfThere) { Hidden = true };
+        command.Add(ifThere);
         CommonOptions options = new CommonOptions(command).WithConfig();
         command.SetAction(parsed =>
         {
-            DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(
-                Chosen(parsed, file, options) ?? context.Places.Config, context.Places);
+            string? chosen = Chosen(parsed, file, options) ?? (parsed.GetValue(ifThere) ? null : context.Places.Config);
+            DaemonConfiguration configuration = DaemonConfiguration.LoadTrusted(chosen, context.Places);
             foreach (ParticipantDefinition participant in configuration.Participants)
             {
                 if (Missing(participant) is string path)
@@ -72,14 +80,16 @@ internal static class ConfigVerb
                     context.Error.WriteLine($"warning: participants.{participant.Name}: {path} does not exist");
                 }
             }
-            string participants = Units.Count(configuration.Participants.Length, "participant");
+            string participants = (configuration.File.Length > 0 ? "" : "no configuration file, ")
+                + Units.Count(configuration.Participants.Length, "participant");
             string vault = "";
             if (configuration.Vault is VaultSettings settings)
             {
-                _ = VaultPasswords.Read(settings);
                 vault = $", vault: {Units.Count(settings.Logins.Length, "login")}";
             }
-            NotifySecrets.Check(configuration.Notify);
+            EventLog log = new(context.Error, LogFormat.Text, context.Time);
+            StartCheck.Demand(configuration, log);
+            StartCheck.DemandCertificate(configuration, log, context.Time);
             context.Output.WriteLine($"ok: {participants}, {NextRun(configuration, context.Time)}{vault}");
         });
         return command;

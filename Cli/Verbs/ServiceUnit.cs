@@ -50,7 +50,7 @@ internal sealed partial class ServiceUnit
         .. new[]
         {
             _configuration.Store, _configuration.Vault?.Path ?? "", Path.GetDirectoryName(_configuration.TokenSecretFile)!,
-            _configuration.Socket.Length > 0 ? Path.GetDirectoryName(_configuration.Socket)! : "",
+            SocketDirectory,
         }.Where(d => d.Length > 0 && !IsBelow(d, _places.State) && !IsBelow(d, RuntimeDirectory)).Distinct(),
     ];
 
@@ -86,23 +86,32 @@ internal sealed partial class ServiceUnit
         StringBuilder unit = new();
         string program = Word(_program).Replace("$", "$$", StringComparison.Ordinal);
         string config = _configFile is null ? "" : $" --config {Word(_configFile).Replace("$", "$$", StringComparison.Ordinal)}";
-        // The socket has the modes that say who may use it; a group must be able to get to it.
         unit.Append(CultureInfo.InvariantCulture, $"""
             {Marker}
             [Unit]
             Description=backupd: backups that can be watched
-            After=network.target local-fs.target
+
+            """);
+        AppendOrder(unit);
+        unit.Append("""
             StartLimitIntervalSec=60
             StartLimitBurst=5
 
             [Service]
             Type=notify
+
+            """);
+        AppendMadeAtStart(unit);
+        string ifThere = _configuration.File.Length > 0 ? "" : $" {ConfigVerb.IfThere}";
+        // The socket has the modes that say who may use it; a group must be able to get to it.
+        unit.Append(CultureInfo.InvariantCulture, $"""
             ExecStart={program} serve{config}
             # The daemon logs what it refuses; the second line tells it to whoever asked.
             ExecReload=/bin/kill -HUP $MAINPID
-            ExecReload={program} config check{config}
+            ExecReload={program} config check{config}{ifThere}
             Restart=on-failure
-            RestartSec=5
+            # So far apart that the limit above is never reached: a disk or an address may come later.
+            RestartSec=15
             # A configuration that is refused is refused again.
             RestartPreventExitStatus=78
             WatchdogSec=30

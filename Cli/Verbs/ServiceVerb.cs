@@ -64,11 +64,12 @@ internal static class ServiceVerb
             {
                 throw NotOurs(systemd);
             }
-            foreach (string directory in unit.WrittenDirectories.Where(d => !Directory.Exists(d)))
+            foreach (string directory in unit.MadeOnce.Where(d => !Directory.Exists(d)))
             {
                 // systemd starts nothing whose writable paths are missing.
-                Directory.CreateDirectory(
-                    directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                Directory.CreateDirectory(directory, unit.ModeOf(directory));
+                // Whatever this terminal's umask takes away.
+                File.SetUnixFileMode(directory, unit.ModeOf(directory));
                 await context.Error.WriteLineAsync($"made: {directory}");
             }
             // A running daemon keeps the walls that it was started in; restarting it would end its run.

@@ -111,6 +111,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>Puts another set of revoked tokens in place of the one before. Sessions notice at their next message.</summary>
     public void RevokeTokens(IReadOnlyCollection<string> ids) => _context.Tokens.Revoke(ids);
 
+    /// <summary>Revokes tokens besides those that are revoked already.</summary>
+    public void RevokeAlso(IReadOnlyCollection<string> ids) => _context.Tokens.RevokeAlso(ids);
+
     /// <summary>Binds and begins to accept.</summary>
     /// <exception cref="BackupException">An address cannot be had, or is refused; the message says why.</exception>
     public void Start()
@@ -201,7 +204,9 @@ public sealed class ControlServer : IAsyncDisposable
         Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // SOL_SOCKET and SO_REUSEADDR, so that the port is there again at once after a restart. What .NET calls ReuseAddress
+            // is SO_REUSEPORT, too: a second daemon on the same port would get some of the connections of the first.
+            listener.SetRawSocketOption(1, 2, BitConverter.GetBytes(1));
             listener.Bind(address);
             listener.Listen(512);
             return listener;
@@ -209,8 +214,10 @@ public sealed class ControlServer : IAsyncDisposable
         catch (SocketException e)
         {
             listener.Dispose();
-            throw new BackupException(
-                BackupFault.Io, $"cannot listen on {address}: {e.Message}; is another backupd running?", inner: e);
+            string hint = e.SocketErrorCode == SocketError.AddressAlreadyInUse ? "; is another backupd running?"
+                : e.SocketErrorCode == SocketError.AddressNotAvailable ? "; is the network up, and the address this machine's?"
+                : "";
+            throw new BackupException(BackupFault.Io, $"cannot listen on {address}: {e.Message}{hint}", inner: e);
         }
     }
 

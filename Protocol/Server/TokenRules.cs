@@ -22,6 +22,9 @@ internal sealed class TokenRules
     /// <summary>Puts another set of revoked ids in place of the one before; holds from the next message on.</summary>
     internal void Revoke(IEnumerable<string> ids) => _revoked = ids.ToFrozenSet(StringComparer.Ordinal);
 
+    /// <summary>Adds to that set. Not at the same time as another change of it.</summary>
+    internal void RevokeAlso(IEnumerable<string> ids) => _revoked = _revoked.Union(ids).ToFrozenSet(StringComparer.Ordinal);
+
     /// <summary>The claims of a token with a right signature, whether it has expired or not; null for every other.</summary>
     internal AccessToken? Read(ReadOnlySpan<byte> token) => AccessToken.Verify(token, _secret.Span);
 

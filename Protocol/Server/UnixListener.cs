@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using Backupd.Backup;
 using Backupd.Backup.Native;
 
@@ -7,12 +8,18 @@ namespace Backupd.Protocol.Server;
 /// <summary>Opens the Unix socket, whose file decides who can reach it at all.</summary>
 internal static class UnixListener
 {
+    /// <summary>107 bytes: what struct sockaddr_un has room for, with a zero at the end.</summary>
+    internal const int MostPathBytes = 107;
+
     private const UnixFileMode DirectoryMode =
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute;
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OwnerAndGroup = OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+
+    /// <summary>Whether no socket can be at a path.</summary>
+    internal static bool IsTooLong(string path) => Encoding.UTF8.GetByteCount(path) > MostPathBytes;
 
     /// <exception cref="BackupException">Another daemon listens there, or the place cannot be used.</exception>
     internal static Socket Open(string path, uint? group)

@@ -116,6 +116,8 @@ public sealed class ConfigurationTests
     [DataRow("{\"store\":\"/s\",\"keepPreRestore\":\"0s\"}", "f:1:32:", "must be a duration")]
     [DataRow("{\"store\":\"/s\",\"keepPreRestore\":\"367d\"}", "f:1:32:", "must be a duration")]
     [DataRow("{\"store\":\"/s\",\"participants\":{\"a\":{\"file\":\"/x\",\"critical\":\"yes\"}}}", "f:1:59:", "true or false")]
+    [DataRow("{\"store\":\"/s\",\"listen\":{\"socket\":\"/234567890/234567890/234567890/234567890/234567890/234567890/"
+        + "234567890/234567890/234567890/234567890/2345678\"}}", "f:1:34:", "at most 107 bytes")]
     public void A_refusal_names_the_place_and_what_to_do(string text, string place, string what)
     {
         ConfigurationException e = Assert.ThrowsExactly<ConfigurationException>(() => Read(text));
@@ -139,6 +141,8 @@ public sealed class ConfigurationTests
         Assert.AreEqual("127.0.0.1:8620", Read("{\"store\":\"/s\"}").Tcp!.ToString());
         Assert.AreEqual(Places.Socket, Read("{\"store\":\"/s\"}").Socket);
         Assert.AreEqual("[::1]:9", Read("{\"store\":\"/s\",\"listen\":{\"tcp\":\"[::1]:9\"}}").Tcp!.ToString());
+        string longest = "/" + new string('ü', 53);
+        Assert.AreEqual(longest, Read($"{{\"store\":\"/s\",\"listen\":{{\"socket\":\"{longest}\"}}}}").Socket);
         DaemonConfiguration none = Read("{\"store\":\"/s\",\"listen\":{\"tcp\":\"\",\"socket\":\"\"}}");
         Assert.IsNull(none.Tcp);
         Assert.AreEqual("", none.Socket);

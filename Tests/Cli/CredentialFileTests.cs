@@ -75,8 +75,10 @@ public sealed class CredentialFileTests
             Assert.AreEqual(78, await lost.ExitAsync());
             Assert.Contains("credential:token.key is for the service", string.Join('\n', lost.Log));
         }
-        using DaemonProcess daemon = new(config, [], ("CREDENTIALS_DIRECTORY", directory["c"]));
+        using DaemonProcess daemon = new(
+            config, [], ("CREDENTIALS_DIRECTORY", directory["c"]), ("STATE_DIRECTORY", $"{directory["state"]}:/other"));
         await daemon.SaysAsync("ready on");
+        Assert.AreEqual($"{directory["s"]}\n", await File.ReadAllTextAsync(directory["state/known-stores"], CancellationToken.None));
         await daemon.SaysAsync(TestCertificate.Fingerprint(identity));
         string token = new AccessToken(
             0, SessionRole.Admin, DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(), "", "j").Sign(Encoding.ASCII.GetBytes(Secret));

@@ -44,6 +44,8 @@ public sealed class ServiceUnitTests
     [DataRow("")]
     [DataRow(Files)]
     [DataRow(Mixed)]
+    [DataRow("\"listen\": { \"socket\": \"/run/a b/c.sock\", \"tcp\": \"192.0.2.1:8620\" }, \"vault\": { \"path\": \"/mnt/my-disk/v\", "
+        + "\"logins\": { \"a\": { \"passwordFile\": \"/p\" } } }")]
     public async Task Systemd_understands_every_line(string configuration)
     {
         using TempDirectory directory = new();
@@ -114,6 +116,21 @@ public sealed class ServiceUnitTests
     }
 
     [TestMethod]
+    public async Task A_reload_of_a_daemon_without_a_file_does_not_demand_one()
+    {
+        Places places = Places.Of(isRoot: true, _ => null);
+        ServiceUnit unit = new(DaemonConfiguration.Default(places), places, "/b", null, [], publishesByNetwork: false);
+        Assert.Contains("ExecReload=/b config check --if-there", Lines(unit.Text()));
+        using TempDirectory home = new();
+        string[] check = ["config", "check", "--if-there"];
+        (int code, string output, string error) = await CommandLineTests.Run(home, check);
+        Assert.AreEqual((0, "ok: no configuration file, 0 participants, no schedules\n", ""), (code, output, error));
+        home.Write(".config/backupd/backupd.json", "{ \"stroe\": \"/s\" }");
+        Assert.AreEqual(78, (await CommandLineTests.Run(home, check)).Code);
+        Assert.AreEqual(78, (await CommandLineTests.Run(home, [.. check, home["none.json"]])).Code);
+    }
+
+    [TestMethod]
     public void A_program_that_is_told_needs_what_other_programs_need()
     {
         string[] lines = Lines(Text("\"notify\": { \"n\": { \"command\": [\"mail\"], \"user\": \"nobody\" } }"));
@@ -145,6 +162,62 @@ public sealed class ServiceUnitTests
         Assert.IsFalse(ServiceUnit.Shuts(unit, "file:///mnt/my disk/backups"));
         Assert.IsFalse(ServiceUnit.Shuts("[Service]\nExecStart=/mine\n", "backup.example:8620"), "somebody else's");
         Assert.IsFalse(ServiceUnit.Shuts("[Service]\nExecStart=/mine\n", "file:///mnt"));
+    }
+
+    [TestMethod]
+    [DataRow("/run/x/c.sock", "", "ExecStartPre=+/bin/mkdir -p -m 0750 /run/x")]
+    [DataRow("/run/x/y/c.sock", ", \"group\": \"users\"", "ExecStartPre=+/bin/mkdir -p -m 0755 /run/x /run/x/y")]
+    [DataRow("/var/run/a b/c.sock", "", "ExecStartPre=+/bin/mkdir -p -m 0750 \"/var/run/a b\"")]
+    [DataRow("/run/c.sock", "", "")]
+    [DataRow("/run/backupd/x/c.sock", "", "")]
+    [DataRow("/srv/run/c.sock", "", "")]
+    [DataRow("", "", "")]
+    public void A_socket_directory_that_the_next_start_of_the_machine_removes_is_made_by_the_unit(string socket, string more, string line)
+    {
+        string[] lines = Lines(Text($"\"listen\": {{ \"socket\": \"{socket}\"{more} }}"));
+        Assert.AreEqual(line, lines.SingleOrDefault(l => l.StartsWith("ExecStartPre=", StringComparison.Ordinal), ""));
+        Assert.Contains("RuntimeDirectory=backupd", lines);
+        string written = string.Join(' ', lines.Where(l => l.StartsWith("ReadWritePaths=", StringComparison.Ordinal)));
+        Assert.AreEqual(line.Length > 0, written.Contains("run/", StringComparison.Ordinal), written);
+    }
+
+    [TestMethod]
+    [DataRow("/mnt/disk/backups", "mnt.mount mnt-disk.mount mnt-disk-backups.mount")]
+    [DataRow("/mnt/my-disk.1/", "mnt.mount mnt-my\\x2ddisk.1.mount")]
+    [DataRow("/.ü%", "\\x2e\\xc3\\xbc\\x25.mount")]
+    public async Task Disks_are_waited_for_and_not_demanded(string path, string mounts)
+    {
+        string keys = $"\"vault\": {{ \"path\": \"{path}\", \"logins\": {{ \"a\": {{ \"passwordFile\": \"/p\" }} }} }}";
+        string[] lines = Lines(Text(keys));
+        Assert.Contains($"After={mounts}", lines);
+        Assert.Contains($"Wants={mounts}", lines);
+        string[] escaped = (await Shell.Ok("systemd-escape", "--path", "--suffix=mount", path)).Trim().Split(' ');
+        Assert.AreEqual(escaped[0], mounts.Split(' ')[^1]);
+        Assert.IsFalse(Array.Exists(lines, l => l.StartsWith("Requires", StringComparison.Ordinal)));
+        Assert.IsFalse(Array.Exists(Lines(Text("")), l => l.Contains(".mount", StringComparison.Ordinal)), "the state directory has its own");
+    }
+
+    [TestMethod]
+    [DataRow("10.0.0.5:8620", true)]
+    [DataRow("[fd00::1]:8620", true)]
+    [DataRow("0.0.0.0:8620", false)]
+    [DataRow("[::]:8620", false)]
+    [DataRow("127.0.0.1:8620", false)]
+    [DataRow("", false)]
+    public void An_address_that_somebody_else_gives_is_waited_for(string tcp, bool isWaitedFor)
+    {
+        string[] lines = Lines(Text($"\"listen\": {{ \"tcp\": \"{tcp}\" }}"));
+        Assert.AreEqual(isWaitedFor, lines.Contains("After=network-online.target"));
+        Assert.AreEqual(isWaitedFor, lines.Contains("Wants=network-online.target"));
+    }
+
+    [TestMethod]
+    public void A_daemon_that_cannot_start_yet_is_never_given_up()
+    {
+        string[] lines = Lines(Text(""));
+        int Number(string key) => int.Parse(
+            lines.Single(l => l.StartsWith($"{key}=", StringComparison.Ordinal))[(key.Length + 1)..], CultureInfo.InvariantCulture);
+        Assert.IsGreaterThan(Number("StartLimitIntervalSec"), Number("RestartSec") * Number("StartLimitBurst"));
     }
 
     [TestMethod]

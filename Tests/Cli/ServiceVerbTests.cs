@@ -114,6 +114,23 @@ public sealed class ServiceVerbTests
     }
 
     [TestMethod]
+    [DataRow("", 0b111_101_000)]
+    [DataRow(", \"group\": \"nogroup\"", 0b111_101_101)]
+    public async Task The_socket_can_be_reached_in_a_directory_that_install_makes(string more, int mode)
+    {
+        using TempDirectory directory = new();
+        string root = MakeSystemd(directory, "true");
+        string config = directory.Write("c.json", $$"""
+            { "store": "{{directory["s"]}}", "listen": { "socket": "{{directory["run/c.sock"]}}"{{more}}, "tokenSecretFile": "{{directory["k/t"]}}" } }
+            """);
+        (int code, _, string said) = await CommandLineTests.Run(directory, "service", "install", "--root", root, "--config", config);
+        Assert.AreEqual(0, code, said);
+        Assert.AreEqual((UnixFileMode)mode, File.GetUnixFileMode(directory["run"]));
+        Assert.AreEqual((UnixFileMode)0b111_000_000, File.GetUnixFileMode(directory["s"]));
+        Assert.AreEqual((UnixFileMode)0b111_000_000, File.GetUnixFileMode(directory["k"]));
+    }
+
+    [TestMethod]
     public async Task Directories_that_runs_are_published_to_are_writable()
     {
         using TempDirectory directory = new();

@@ -1,4 +1,5 @@
 using System.Text;
+using Backupd.Cli;
 using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 
@@ -34,6 +35,55 @@ public sealed class TokenVerbTests
         Assert.Contains("panel-1 was revoked before", error);
         Assert.AreEqual($"panel-1\n{id}\n", await File.ReadAllTextAsync(directory["r/revoked"], CancellationToken.None));
         Assert.AreEqual(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(directory["r/revoked"]));
+    }
+
+    [TestMethod]
+    public async Task Tokens_that_are_revoked_at_the_same_time_are_all_revoked()
+    {
+        using TempDirectory directory = new();
+        string[] ids = [.. Enumerable.Range(0, 32).Select(i => $"id{i}")];
+        bool[] added = await Deadline.Of(
+            Task.WhenAll(ids.Select(id => Task.Run(() => new RevokedTokens(directory["r/revoked"]).Add(id)))), "all of them");
+        Assert.IsTrue(added.All(a => a));
+        CollectionAssert.AreEquivalent(ids, new RevokedTokens(directory["r/revoked"]).Read());
+    }
+
+    [TestMethod]
+    public async Task A_key_that_many_want_at_once_is_made_once()
+    {
+        using TempDirectory directory = new();
+        for (int round = 0; round < 5; round++)
+        {
+            string path = directory[$"{round}/token.key"];
+            byte[][] keys = await Deadline.Of(
+                Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Task.Run(() => TokenSecret.ReadOrMake(path)))), "all keys");
+            Assert.HasCount(1, keys.Select(Convert.ToHexString).Distinct().ToArray());
+            Assert.AreEqual(path, Directory.GetFiles(directory[$"{round}"]).Single());
+            Assert.AreEqual(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+        }
+    }
+
+    [TestMethod]
+    public async Task A_full_disk_leaves_no_key_that_keeps_every_daemon_out()
+    {
+        using TempDirectory directory = new();
+        using Tmpfs disk = await Tmpfs.MountAsync(directory["disk"], "size=4k,nr_inodes=100");
+        directory.Write("disk/filler", new string('x', 4096));
+        string config = directory.Write("c.json", $$"""
+            { "store": "{{directory["s"]}}", "listen": { "tokenSecretFile": "{{directory["disk/k/token.key"]}}" } }
+            """);
+        string[] make = ["token", "new", "--role", "user", "--days", "1", "--config", config];
+        Outcome full = await InProcess.Run(make);
+        Assert.AreEqual(1, full.Code, full.ToString());
+        Assert.Contains("No space left on device", full.Error);
+        Assert.IsEmpty(Directory.GetFiles(directory["disk/k"]));
+        File.Delete(directory["disk/filler"]);
+        await InProcess.Ok(make);
+
+        await File.WriteAllBytesAsync(directory["disk/k/token.key"], [], CancellationToken.None);
+        Outcome empty = await InProcess.Run(make);
+        Assert.AreEqual(78, empty.Code, empty.ToString());
+        Assert.Contains($"{directory["disk/k/token.key"]} is empty; remove it", empty.Error);
     }
 
     [TestMethod]

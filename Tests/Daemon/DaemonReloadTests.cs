@@ -1,6 +1,9 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
+using Backupd.Protocol.Server;
 using Backupd.Tests.Support;
 
 namespace Backupd.Tests.Daemon;
@@ -90,6 +93,56 @@ public sealed class DaemonReloadTests
         string[] lines = refusal.RootElement.GetProperty("message").GetString()!.Split('\n');
         Assert.HasCount(3, lines);
         Assert.EndsWith("^", lines[2]);
+    }
+
+    [TestMethod]
+    [DataRow("text")]
+    [DataRow("open key")]
+    [DataRow("other key")]
+    public async Task A_revoked_token_is_refused_whatever_else_of_the_configuration_is_not_taken(string wrong)
+    {
+        using DaemonFiles files = new();
+        int port = FreePort.Next();
+        TlsIdentity identity = TestCertificate.Make();
+        await File.WriteAllTextAsync(files["pem"], identity.Certificate.ExportCertificatePem(), CancellationToken.None);
+        await File.WriteAllTextAsync(
+            files["key"], identity.Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), CancellationToken.None);
+        File.SetUnixFileMode(files["key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        string config = $$"""
+            { "store": "{{files.Store}}",
+              "listen": { "socket": "", "tcp": "127.0.0.1:{{port}}", "tokenSecretFile": "{{files["k/token"]}}", "revokedTokensFile": "{{files["revoked"]}}",
+                          "tls": { "certificate": "{{files["pem"]}}", "key": "{{files["key"]}}" } } }
+            """;
+        await File.WriteAllTextAsync(files.Config, config, CancellationToken.None);
+        string[] make = ["token", "new", "--role", "admin", "--days", "1", "--config", files.Config];
+        string leaked = (await InProcess.Ok([.. make, "--jti", "leaked"])).Trim();
+        string before = (await InProcess.Ok([.. make, "--jti", "before"])).Trim();
+        await InProcess.Ok("token", "revoke", "before", "--config", files.Config);
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config);
+        using TestClient client = await TestClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), leaked);
+        await client.CallAsync("GetServerInfo");
+        await InProcess.Ok("token", "revoke", "leaked", "--config", files.Config);
+        if (wrong == "text")
+        {
+            await File.WriteAllTextAsync(files.Config, config.Replace("\"store\"", "\"stroe\"", StringComparison.Ordinal), CancellationToken.None);
+        }
+        else if (wrong == "other key")
+        {
+            await File.WriteAllTextAsync(
+                files["key"], TestCertificate.Make().Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), CancellationToken.None);
+        }
+        else
+        {
+            File.SetUnixFileMode(files["key"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
+        }
+        // What is judged when the service is reloaded.
+        Assert.AreEqual(78, (await InProcess.Run("config", "check", files.Config)).Code);
+        await daemon.SignalAsync("HUP");
+        await daemon.SaysAsync("the old one holds");
+        await daemon.SaysAsync($"refused all the same: 2 tokens in {files["revoked"]}");
+        Assert.Contains("RET_UNAUTHORIZED", await client.CallAsync("GetServerInfo"));
+        using TestClient other = await TestClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), before);
+        Assert.Contains("RET_UNAUTHORIZED", await other.CallAsync("GetServerInfo"));
     }
 
     private static int Count(DaemonProcess daemon, string text) =>

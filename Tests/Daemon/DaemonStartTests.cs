@@ -48,7 +48,58 @@ public sealed class DaemonStartTests
         Assert.Contains(reason, daemon.Log.Single());
         Assert.IsFalse(Directory.Exists(files.Store));
         Outcome check = await InProcess.Run("config", "check", files.Config);
-        Assert.AreEqual(name == "c.json" ? 78 : 0, check.Code, check.ToString());
+        Assert.AreEqual(78, check.Code, check.ToString());
+        Assert.Contains(reason, check.Error);
+    }
+
+    [TestMethod]
+    public async Task A_store_that_was_there_is_not_begun_anew_where_its_disk_is_not_mounted()
+    {
+        using DaemonFiles files = new DaemonFiles().Write("");
+        foreach (bool isFirst in (bool[])[true, false])
+        {
+            using DaemonProcess good = await DaemonProcess.ReadyAsync(files.Config);
+            await good.SignalAsync("TERM");
+            Assert.AreEqual(0, await good.ExitAsync());
+            Assert.IsEmpty(good.Log.Where(l => l.StartsWith("warning", StringComparison.Ordinal)).ToArray());
+            Assert.AreEqual($"{files.Store}\n", await File.ReadAllTextAsync(files["k/known-stores"], CancellationToken.None));
+            Directory.Move(files.Store, files["away"]);
+            // The mount point, which install makes where it is missing.
+            Directory.CreateDirectory(files.Store);
+            using (DaemonProcess refused = new(files.Config, []))
+            {
+                Assert.AreEqual(1, await refused.ExitAsync());
+                Assert.StartsWith($"error: {files.Store} holds no store, and did before; is the disk mounted?", refused.Log.Single());
+            }
+            Directory.Delete(files.Store);
+            if (isFirst)
+            {
+                Directory.Move(files["away"], files.Store);
+            }
+        }
+        File.Delete(files["k/known-stores"]);
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config);
+        Assert.IsTrue(File.Exists(Path.Combine(files.Store, "store.json")));
+    }
+
+    [TestMethod]
+    public async Task A_vault_that_is_not_there_is_told_at_the_start_and_a_state_that_cannot_be_written_keeps_nobody_out()
+    {
+        using DaemonFiles files = new();
+        await File.WriteAllTextAsync(files["password"], "correct horse battery", CancellationToken.None);
+        File.SetUnixFileMode(files["password"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await File.WriteAllTextAsync(files.Config, $$"""
+            { "store": "{{files.Store}}", "listen": { "socket": "", "tcp": "127.0.0.1:{{FreePort.Next()}}", "tokenSecretFile": "{{files["k/token"]}}" },
+              "vault": { "path": "{{files["v"]}}",
+                         "logins": { "web1": { "passwordFile": "{{files["password"]}}" }, "web2": { "passwordFile": "{{files["password"]}}" } } } }
+            """, CancellationToken.None);
+        Directory.CreateDirectory(files["k/known-stores.lock"]);
+        await File.WriteAllTextAsync(files["k/known-stores"], files["v/web2"] + "\n", CancellationToken.None);
+        using DaemonProcess daemon = await DaemonProcess.ReadyAsync(files.Config);
+        string[] warnings = [.. daemon.Log.Where(l => l.StartsWith("warning", StringComparison.Ordinal))];
+        Assert.HasCount(2, warnings);
+        Assert.StartsWith($"warning: {files.Store} is not remembered as a store: ", warnings[0]);
+        Assert.StartsWith($"warning: the vault takes no runs for web2: {files["v/web2"]} holds no store", warnings[1]);
     }
 
     [TestMethod]

@@ -135,6 +135,37 @@ public sealed class DiskTroubleTests : IDisposable
     }
 
     [TestMethod]
+    public async Task A_vault_whose_disk_is_not_mounted_begins_no_store_beside_it()
+    {
+        await using TestVault vault = new();
+        Sender.Supervisor.Endpoints.Add(vault.Endpoint());
+        BackupRun first = await Sender.RunOk();
+        Assert.AreEqual("", first.Remotes.Single().Error);
+        string path = Path.GetDirectoryName(vault.StorePath)!;
+        Directory.Move(path, path + ".away");
+        vault.Vault.Reconfigure(vault.Access());
+        // The login that was never there would lie on the same disk.
+        Sender.Supervisor.Endpoints.Add(vault.Endpoint("second"));
+        Sender.Supervisor.Endpoints.Update(new EndpointChange { Name = "second", Login = "other", Password = "another long password" });
+        foreach (string name in (string[])["vault", "second"])
+        {
+            BackupRun run = Sender.Supervisor.Publish(first.Id, name, CancellationToken.None);
+            string error = run.Remotes.Single(r => r.ServerName == name).Error;
+            Assert.Contains("is its disk mounted?", error);
+            Assert.DoesNotContain(path, error);
+            Assert.IsFalse(Path.Exists(path));
+        }
+        Assert.Contains($"{vault.StorePath} holds no store, and did before; is the disk mounted? If it was removed on purpose", vault.Notices);
+        Directory.Move(path + ".away", path);
+        Assert.AreEqual("", Sender.Supervisor.Publish(first.Id, "vault", CancellationToken.None).Remotes.Single(r => r.ServerName == "vault").Error);
+        // On purpose.
+        Directory.Delete(path, recursive: true);
+        File.Delete(Path.Combine(vault.StatePath, "known-stores"));
+        vault.Vault.Reconfigure(vault.Access());
+        Assert.AreEqual("", Sender.Supervisor.Publish(first.Id, "vault", CancellationToken.None).Remotes.Single(r => r.ServerName == "vault").Error);
+    }
+
+    [TestMethod]
     public async Task A_directory_that_is_the_store_itself_or_something_else_is_refused()
     {
         Directory.CreateDirectory(_directory["mine"]);

@@ -36,7 +36,7 @@ internal sealed class TestVault : IAsyncDisposable
     {
         _directory = directory;
         _path = path ?? _directory["vault"];
-        Vault = new Vault(Access(appendOnly, quota, keep), "backupd test", time ?? TimeProvider.System);
+        Vault = new Vault(Access(appendOnly, quota, keep), "backupd test", new KnownStores(StatePath), time ?? TimeProvider.System);
         Vault.Noticed += n =>
         {
             lock (_notices)
@@ -54,6 +54,9 @@ internal sealed class TestVault : IAsyncDisposable
     public TestServer Server { get; }
 
     public IPEndPoint Address => Server.Server.TcpEndPoint!;
+
+    /// <summary>Where it remembers which stores it has had.</summary>
+    public string StatePath => _directory["state"];
 
     /// <summary>What the login has.</summary>
     public string StorePath => Path.Combine(_path, Login);

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using Backupd.Backup;
@@ -12,6 +13,26 @@ namespace Backupd.Tests.Server;
 public sealed class LifecycleTests
 {
     private static readonly CommandParticipant Good = new("good", true, ["echo", "fine"]);
+
+    [TestMethod]
+    public async Task An_address_that_cannot_be_had_says_why()
+    {
+        await using TestServer first = new();
+        foreach ((IPEndPoint address, string hint) in ((IPEndPoint, string)[])
+            [
+                (first.Server.TcpEndPoint!, "; is another backupd running?"),
+                (IPEndPoint.Parse("192.0.2.1:8620"), "; is the network up, and the address this machine's?"),
+            ])
+        {
+            ControlServerOptions options = new()
+            {
+                Tcp = address, TokenSecret = TestServer.Secret, Version = "", Certificate = TestCertificate.Identity,
+            };
+            await using SharedText log = new();
+            await using ControlServer server = new(options, first.Engine.Supervisor, new EventLog(log), TimeProvider.System);
+            Assert.EndsWith(hint, Assert.ThrowsExactly<BackupException>(server.Start).Message);
+        }
+    }
 
     [TestMethod]
     [DataRow("a TLS record that does not go on", "16030100")]
