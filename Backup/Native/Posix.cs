@@ -273,6 +273,20 @@ internal static unsafe class Posix
     internal static void Rename(string oldPath, string newPath) =>
         Rename(CurrentDirectory, Terminated(oldPath), CurrentDirectory, Terminated(newPath));
 
+    /// <summary>Gives a file another name; false when that is taken, by whoever was faster.</summary>
+    internal static bool TryLink(string path, string other)
+    {
+        fixed (byte* one = Terminated(path))
+        fixed (byte* two = Terminated(other))
+        {
+            if (Libc.LinkAt(CurrentDirectory, one, CurrentDirectory, two, 0) == 0)
+            {
+                return true;
+            }
+        }
+        return Marshal.GetLastPInvokeError() == Errno.Exists ? false : throw PosixException.Last("create", other);
+    }
+
     /// <summary>Lets two names change places in one step; false where the file system cannot.</summary>
     internal static bool TryExchange(string path, string other)
     {

@@ -31,8 +31,8 @@ internal static class PeerLimits
     /// <summary>16 chunks may be on their way unanswered: enough for a long line, and what a cut can cost.</summary>
     internal const int MaxInFlight = 16;
 
-    /// <summary>20 minutes, in milliseconds: how long one side waits for the other to work with what it has taken, when that may be
-    /// a disk's work for a whole run. That it is still there TCP tells.</summary>
+    /// <summary>20 minutes, in milliseconds: how long one side waits for the other to work with what it has taken, when that may
+    /// be a disk's work for a whole run. That it is still there TCP tells.</summary>
     internal const int PatienceMs = 20 * 60 * 1000;
 
     /// <summary>32 KiB of a chunk are sent at a time, so that a sender that keeps to a small bandwidth is slow and not

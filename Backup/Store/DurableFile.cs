@@ -24,14 +24,10 @@ internal static class DurableFile
         try
         {
             WriteSynced(temporary, content);
-            File.Move(temporary, path, overwrite: false);
+            // Not File.Move, which looks first and then renames: what was made in between would be replaced.
+            bool isNew = Posix.TryLink(temporary, path);
             Posix.FsyncDirectory(Path.GetDirectoryName(path)!);
-            return true;
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // Somebody was faster.
-            return false;
+            return isNew;
         }
         finally
         {

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using Backupd.Backup;
+using Backupd.Protocol.Server;
 
 namespace Backupd.Cli.Client;
 
@@ -10,9 +10,6 @@ namespace Backupd.Cli.Client;
 /// <param name="EndPoint">Where to connect to.</param>
 public sealed record DaemonAddress(string Text, EndPoint EndPoint)
 {
-    // sockaddr_un has room for 108, and a zero ends it.
-    private const int MaxSocketPathBytes = 107;
-
     private const string UnixPrefix = "unix:";
     private const string TlsPrefix = "tls:";
     private const string PlainPrefix = "tcp:";
@@ -59,10 +56,10 @@ public sealed record DaemonAddress(string Text, EndPoint EndPoint)
 
     /// <summary>The address of a Unix socket.</summary>
     /// <exception cref="BackupException">The path is longer than the kernel takes.</exception>
-    public static DaemonAddress Unix(string path) => Encoding.UTF8.GetByteCount(path) <= MaxSocketPathBytes
-        ? new($"{UnixPrefix}{path}", new UnixDomainSocketEndPoint(path)) { IsPlain = true }
-        : throw new BackupException(
-            BackupFault.InputInvalid, $"the path of a Unix socket has at most {MaxSocketPathBytes} bytes, which {path} has not");
+    public static DaemonAddress Unix(string path) => UnixListener.IsTooLong(path)
+        ? throw new BackupException(
+            BackupFault.InputInvalid, $"the path of a socket has at most {UnixListener.MostPathBytes} bytes, and {path} has more")
+        : new($"{UnixPrefix}{path}", new UnixDomainSocketEndPoint(path)) { IsPlain = true };
 
     internal Socket CreateSocket() => EndPoint is UnixDomainSocketEndPoint
         ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)

@@ -263,7 +263,7 @@ public sealed class DaemonVerbTests
         string path = "/" + new string('x', 107);
         (int code, _, string error) = await CommandLineTests.Run(home, "status", "--addr", $"unix:{path}");
         Assert.AreEqual(2, code);
-        Assert.Contains($"the path of a Unix socket has at most 107 bytes, which {path} has not", error);
+        Assert.Contains($"the path of a socket has at most 107 bytes, and {path} has more", error);
         Assert.AreEqual(3, (await CommandLineTests.Run(home, "health", "--addr", $"unix:{path}")).Code);
         Assert.AreEqual(13, (await CommandLineTests.Run(home, "status", "--addr", $"unix:{path[..107]}")).Code);
         (code, _, error) = await Run(home, server, "call", "GetBackupRun", "{\"run_id\":\"\\ud800\"}");
