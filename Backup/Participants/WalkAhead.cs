@@ -90,10 +90,7 @@ internal sealed class WalkAhead : IDisposable
     public void Dispose()
     {
         // It ends at the first batch that it does not get.
-        while (_free.TakeAtOnce() is not null)
-        {
-        }
-        _free.Complete();
+        _free.Abandon();
         // A file system that does not answer may hold it for as long as it likes; the run must end all the same.
         _thread.Join(Patience);
         CloseIfLast();

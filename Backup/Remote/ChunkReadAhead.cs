@@ -58,10 +58,7 @@ internal sealed class ChunkReadAhead : IDisposable
     public void Dispose()
     {
         // It ends at the first piece that it does not get.
-        while (_free.TakeAtOnce() is not null)
-        {
-        }
-        _free.Complete();
+        _free.Abandon();
         _thread.Join();
     }
 

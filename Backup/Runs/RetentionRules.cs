@@ -97,9 +97,6 @@ public sealed record RunVerdict(BackupRun Run, ImmutableArray<KeepReason> Reason
 /// </remarks>
 public static class RetentionRules
 {
-    // What is later than now by more was dated by a clock that was wrong, and nothing is old because of it.
-    private static readonly TimeSpan MaxAhead = TimeSpan.FromDays(2);
-
     // The last moment that is a date in every time zone. A manifest may say anything.
     private const long LastUnix = 253_370_764_800;
 
@@ -120,7 +117,8 @@ public static class RetentionRules
         IReadOnlySet<RunId>? ended = null, IReadOnlySet<RunId>? restored = null,
         IReadOnlyDictionary<RunId, DateTimeOffset>? arrivals = null, DateTimeOffset? now = null)
     {
-        long latest = now is null ? long.MaxValue : (now.Value + MaxAhead).ToUnixTimeSeconds();
+        // What is later was dated by a clock that was wrong, and nothing is old because of it.
+        long latest = now is null ? long.MaxValue : (now.Value + StoredHistory.MaxAhead).ToUnixTimeSeconds();
         BackupRun[] newestFirst =
         [
             .. runs.OrderByDescending(r => arrivals is null ? 0 : Moment(r, arrivals)).ThenByDescending(r => r.Id),

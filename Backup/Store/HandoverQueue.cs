@@ -30,6 +30,17 @@ internal sealed class HandoverQueue<T>
         }
     }
 
+    /// <summary>The same, and takes back what nobody has taken yet.</summary>
+    internal void Abandon()
+    {
+        lock (_items)
+        {
+            _items.Clear();
+            _isComplete = true;
+            Monitor.PulseAll(_items);
+        }
+    }
+
     /// <summary>Waits for the next one. Null when there will be none.</summary>
     /// <exception cref="OperationCanceledException">Noticed within <see cref="WorkerPool.TickMs"/>.</exception>
     internal T? Take(CancellationToken cancellation = default)
