@@ -79,6 +79,8 @@ public sealed class CutResumeTests
 /// <summary>Where publishes were cut and what was found afterwards.</summary>
 internal sealed class CutTally
 {
+    private const int Tail = 70;
+
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly long _up;
     private readonly long _down;
@@ -104,12 +106,16 @@ internal sealed class CutTally
         return new CutTally(world.Proxy.Up, world.Proxy.Down);
     }
 
-    /// <summary>One of so many points, spread over the transfer; each third one by what comes back.</summary>
+    /// <summary>
+    /// One of so many points, spread over the transfer; each third one by what comes back. The answer to the commit
+    /// is a hundred bytes, which a uniform draw may miss altogether: one in <see cref="Tail"/> is within its end.
+    /// </summary>
     public (ProxyPlan Plan, string When) Draw(Random random, int number, int of)
     {
         double part = (number + random.NextDouble()) / of;
-        bool isUp = random.Next(3) != 0;
-        long at = (long)(part * (isUp ? _up : _down));
+        bool isTail = number % Tail == Tail - 1;
+        bool isUp = random.Next(3) != 0 && !isTail;
+        long at = isTail ? _down - 1 - random.Next(10) : (long)(part * (isUp ? _up : _down));
         bool resets = random.Next(2) == 0;
         ProxyPlan plan = new() { CutUp = isUp ? at : null, CutDown = isUp ? null : at, Resets = resets };
         return (plan, $"cut {(isUp ? "up" : "down")} at {at} of {(isUp ? _up : _down)}{(resets ? " by a reset" : "")}");
