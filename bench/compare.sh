@@ -2,10 +2,19 @@
 # Times backupd beside restic and Borg on the same trees, interleaved, and prints a Markdown table of medians with ratios
 # to the better of the two. backupd's figures include its validation. Needs root only to install the tools.
 #
-# usage: bench/compare.sh [ROUNDS] [TREE...]      trees: mixed small big
+# usage: bench/compare.sh [--cold] [ROUNDS] [TREE...]      trees: mixed small big
+#
+# Each backup begins with its tree in the page cache, so that it is the tool that is timed; with --cold (root) each begins
+# with an empty one. Either way all begin alike: Borg drops what it has read from the cache, and whoever came after it
+# would read from the disk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+cache=warm
+if [ "${1:-}" = --cold ]; then
+    cache=cold
+    shift
+fi
 rounds=${1:-3}
 shift || true
 trees=("${@:-mixed small big}")
@@ -63,18 +72,25 @@ run() {
         backupd-validate) "$binary" validate "$repo/latest" --quiet ;;
         backupd-restore) "$binary" restore "$repo/latest" --to "$back" --quiet ;;
         restic-first | restic-unchanged | restic-changed)
-            [ -d "$repo" ] || restic init -q --repo "$repo"
             restic backup -q --repo "$repo" --compression auto "$tree/data"
             ;;
         restic-validate) restic check -q --read-data --repo "$repo" ;;
         restic-restore) restic restore -q latest --repo "$repo" --target "$back" ;;
         borg-first | borg-unchanged | borg-changed)
-            [ -d "$repo" ] || borg init -e none "$repo"
             borg create --compression zstd,1 "$repo::$step" "$tree/data"
             ;;
         borg-validate) borg check --verify-data "$repo" ;;
         borg-restore) mkdir -p "$back" && cd "$back" && borg extract "$repo::changed" ;;
     esac
+}
+
+prepare_cache() {
+    sync
+    if [ $cache = cold ]; then
+        echo 3 >/proc/sys/vm/drop_caches
+    elif [[ $1 = first || $1 = unchanged || $1 = changed ]]; then
+        find "$work/$tree/source" -type f -exec cat {} + >/dev/null
+    fi
 }
 
 # measure RESULT TOOL STEP...: wall seconds, processor seconds, peak memory in KiB.
@@ -83,7 +99,7 @@ measure() {
     shift
     export -f run
     export binary
-    sync
+    prepare_cache "$2"
     # shellcheck disable=SC2016
     /usr/bin/time -f '%e %U %S %M' -o "$work/time" bash -c 'run "$@"' run "$@" >"$work/output" 2>&1 ||
         { echo "$* failed" >&2; tail -n 5 "$work/output" >&2; exit 1; }
@@ -95,7 +111,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] :
 column() { awk -v c="$2" '{ print $c }' "$1" | median; }
 
 echo "$(nproc) processors, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) memory, $rounds rounds;" \
-    "$("$binary" version | sed 's/^/backupd /'), $(restic version | cut -d' ' -f1,2), $(borg --version)"
+    "$("$binary" version | sed 's/^/backupd /'), $(restic version | cut -d' ' -f1,2), $(borg --version); $cache page cache"
 echo
 echo '| tree | step | backupd | restic | Borg | times as fast as the better | CPU s | peak MiB |'
 echo '|---|---|---|---|---|---|---|---|'
@@ -103,11 +119,14 @@ for tree in "${trees[@]}"; do
     mkdir -p "$work/$tree/source"
     make_tree "$work/$tree/source" "$tree"
     for round in $(seq 1 "$rounds"); do
-        # Each round in a place of its own, and nothing is removed before the last: ext4 goes slowly about making files for a
+        # Each round in a place of its own, and nothing is removed before the end: ext4 goes slowly about making files for a
         # minute after many were removed, which would be measured.
         place=$work/$tree/$round
         mkdir -p "$place"
         export RESTIC_CACHE_DIR=$place/restic-cache BORG_BASE_DIR=$place/borg-base
+        # Not timed: restic's takes three seconds, which it spends on making its password hard to guess.
+        restic init -q --repo "$place/restic"
+        borg init -e none "$place/borg"
         # What changed in the last two seconds is read again by backupd; give every tool the same old tree.
         sleep 3
         for step in first unchanged changed validate restore; do
@@ -136,5 +155,4 @@ for tree in "${trees[@]}"; do
     for tool in "${tools[@]}"; do
         printf '| %s | store, %s | %s | | | | | |\n' "$tree" "$tool" "$(du -sh --apparent-size "$work/$tree/1/$tool" | cut -f1)"
     done
-    rm -rf "${work:?}/$tree"
 done
