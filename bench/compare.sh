@@ -52,8 +52,8 @@ make_tree() {
             local i
             for i in $(seq 1 100); do
                 mkdir -p "$to/d$i"
-                # 500 files of one to ten kilobytes each, different and compressible.
-                seq "$((i * 100000))" "$((i * 100000 + 800000))" | split -a 3 -b "$((1000 + i * 90))" - "$to/d$i/f" 2>/dev/null || true
+                # 500 files of one to ten kilobytes each, compressible and all different: no number is in two directories.
+                seq "$((i * 1000000))" "$((i * 1000000 + 800000))" | split -a 3 -b "$((1000 + i * 90))" - "$to/d$i/f" 2>/dev/null || true
                 find "$to/d$i" -type f | LC_ALL=C sort | tail -n +501 | xargs -r rm
             done
             ;;

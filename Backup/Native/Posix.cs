@@ -68,6 +68,15 @@ internal static unsafe class Posix
         }
     }
 
+    /// <summary>Opens what is only looked at, which leaves no access time where that is allowed; -1 when it cannot be
+    /// opened.</summary>
+    internal static int TryOpenQuietly(int directory, byte[] terminated, int flags, out int error)
+    {
+        int file = TryOpen(directory, terminated, ReadOnly | NoAtime | flags, 0, out error);
+        // Only a file's owner and root may read without leaving an access time.
+        return error == Errno.Perm ? TryOpen(directory, terminated, ReadOnly | flags, 0, out error) : file;
+    }
+
     internal static SafeFileHandle Open(int directory, byte[] terminated, int flags, uint mode = 0)
     {
         int file = TryOpen(directory, terminated, flags, mode, out int error);

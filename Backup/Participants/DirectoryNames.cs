@@ -20,24 +20,10 @@ internal sealed class DirectoryNames
     /// <param name="directories">Is filled with those names that the file system calls directories; null when nobody wants
     /// to know.</param>
     /// <returns>How many names were left out for that reason.</returns>
-    internal unsafe int Read(int directory, string display, List<byte[]> names, List<byte[]>? directories = null)
+    internal int Read(int directory, string display, List<byte[]> names, List<byte[]>? directories = null)
     {
-        while (true)
+        while (ReadSome(directory, display, names, directories))
         {
-            nint count;
-            fixed (byte* buffer = _buffer)
-            {
-                count = Libc.GetDents(directory, buffer, _buffer.Length);
-            }
-            if (count == 0)
-            {
-                break;
-            }
-            if (count < 0)
-            {
-                throw PosixException.Last("list", display);
-            }
-            Add(_buffer.AsSpan(0, (int)count), names, directories);
         }
         Order(names);
         if (directories is not null)
@@ -45,6 +31,32 @@ internal sealed class DirectoryNames
             Order(directories);
         }
         return KeepOnlyCacheTag(directory, names);
+    }
+
+    /// <summary>Whether there is anything in a directory.</summary>
+    /// <exception cref="PosixException">It cannot be read.</exception>
+    internal static bool IsEmpty(string path)
+    {
+        int directory = Posix.TryOpenQuietly(
+            Posix.CurrentDirectory, Posix.Terminated(path), Posix.DirectoryOnly, out int error);
+        if (directory < 0)
+        {
+            throw new PosixException("open", path, error);
+        }
+        try
+        {
+            DirectoryNames reader = new();
+            List<byte[]> names = [];
+            while (names.Count == 0 && reader.ReadSome(directory, path, names, directories: null))
+            {
+            }
+            return names.Count == 0;
+        }
+        finally
+        {
+            // Opened for reading: closing loses nothing.
+            _ = Libc.Close(directory);
+        }
     }
 
     /// <summary>Sorts names. A directory that changes while it is read may tell one twice, and a listing has every path
@@ -59,6 +71,22 @@ internal sealed class DirectoryNames
             last = name;
             return isSame;
         });
+    }
+
+    // False at the end.
+    private unsafe bool ReadSome(int directory, string display, List<byte[]> names, List<byte[]>? directories)
+    {
+        nint count;
+        fixed (byte* buffer = _buffer)
+        {
+            count = Libc.GetDents(directory, buffer, _buffer.Length);
+        }
+        if (count < 0)
+        {
+            throw PosixException.Last("list", display);
+        }
+        Add(_buffer.AsSpan(0, (int)count), names, directories);
+        return count > 0;
     }
 
     private static int KeepOnlyCacheTag(int directory, List<byte[]> names)
@@ -83,7 +111,7 @@ internal sealed class DirectoryNames
     private static bool HasCacheSignature(int directory, byte[] name)
     {
         ReadOnlySpan<byte> signature = "Signature: 8a477f597d28d172789f06886806bc55"u8;
-        int file = Posix.TryOpen(directory, name, Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock, 0, out _);
+        int file = Posix.TryOpenQuietly(directory, name, Posix.NoFollow | Posix.NonBlock, out _);
         if (file < 0)
         {
             return false;

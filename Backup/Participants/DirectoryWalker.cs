@@ -87,8 +87,8 @@ internal sealed class DirectoryWalker : IDisposable
 
     private WalkEntry EnterRoot()
     {
-        int file = Posix.TryOpen(
-            Posix.CurrentDirectory, Posix.Terminated(_root), Posix.ReadOnly | Posix.DirectoryOnly, 0, out int error);
+        int file = Posix.TryOpenQuietly(
+            Posix.CurrentDirectory, Posix.Terminated(_root), Posix.DirectoryOnly, out int error);
         if (file < 0)
         {
             throw new PosixException("open", _root, error);
@@ -218,8 +218,7 @@ internal sealed class DirectoryWalker : IDisposable
             Counts.Fail($"{Show(path[..200])}… was left out: its path is longer than {MaxPathBytes} bytes");
             return false;
         }
-        int file = Posix.TryOpen(
-            parent, name, Posix.ReadOnly | Posix.DirectoryOnly | Posix.NoFollow, 0, out int error);
+        int file = Posix.TryOpenQuietly(parent, name, Posix.DirectoryOnly | Posix.NoFollow, out int error);
         if (file < 0)
         {
             if (error is Errno.NoEntry or Errno.NotDirectory or Errno.TooManyLinks)
@@ -282,15 +281,15 @@ internal sealed class DirectoryWalker : IDisposable
             return;
         }
         // From the root again, one component at a time, so that no component can be a symbolic link.
-        int flags = Posix.ReadOnly | Posix.DirectoryOnly;
-        int file = Posix.TryOpen(Posix.CurrentDirectory, Posix.Terminated(_root), flags, 0, out int error);
+        int file = Posix.TryOpenQuietly(
+            Posix.CurrentDirectory, Posix.Terminated(_root), Posix.DirectoryOnly, out int error);
         foreach (Range part in SplitPath(frame.Path))
         {
             int upper = file;
             if (upper >= 0)
             {
-                file = Posix.TryOpen(
-                    upper, Posix.Terminated(frame.Path.AsSpan(part)), flags | Posix.NoFollow, 0, out error);
+                file = Posix.TryOpenQuietly(
+                    upper, Posix.Terminated(frame.Path.AsSpan(part)), Posix.DirectoryOnly | Posix.NoFollow, out error);
                 _ = Libc.Close(upper);
             }
         }

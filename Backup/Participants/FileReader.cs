@@ -187,13 +187,8 @@ internal sealed class FileReader : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _small.Dispose();
 
-    private static int TryOpen(WalkEntry entry, out int error)
-    {
-        int flags = Posix.ReadOnly | Posix.NoFollow | Posix.NonBlock;
-        int file = Posix.TryOpen(entry.Parent, entry.Name, flags | Posix.NoAtime, 0, out error);
-        // Only a file's owner and root may read without leaving an access time.
-        return error == Errno.Perm ? Posix.TryOpen(entry.Parent, entry.Name, flags, 0, out error) : file;
-    }
+    private static int TryOpen(WalkEntry entry, out int error) =>
+        Posix.TryOpenQuietly(entry.Parent, entry.Name, Posix.NoFollow | Posix.NonBlock, out error);
 
     private ListingEntry? StoreSmall(
         OpenedFile opened, ListingEntry facts, FileStatus before, ListingEntry? earlier, bool last)

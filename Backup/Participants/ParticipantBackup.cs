@@ -74,7 +74,7 @@ internal static class ParticipantBackup
     private static ParticipantOutcome Run(DirectoryParticipant directory, ParticipantContext context)
     {
         RefuseWithinStore(directory.Root, context.Store);
-        if (!directory.AllowEmpty && !Directory.EnumerateFileSystemEntries(directory.Root).Any())
+        if (!directory.AllowEmpty && DirectoryNames.IsEmpty(directory.Root))
         {
             throw new IOException(
                 $"{directory.Root} is empty; is its file system mounted? If it may be empty, set allowEmpty");

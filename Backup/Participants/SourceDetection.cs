@@ -52,8 +52,8 @@ public static class SourceDetection
     // This process has no connection to the database yet, so opening and closing the file drops no lock of ours.
     private static bool IsDatabase(string path)
     {
-        int file = Posix.TryOpen(
-            Posix.CurrentDirectory, Posix.Terminated(path), Posix.ReadOnly | Posix.NonBlock, 0, out int error);
+        int file = Posix.TryOpenQuietly(
+            Posix.CurrentDirectory, Posix.Terminated(path), Posix.NonBlock, out int error);
         if (file < 0)
         {
             throw new BackupException(

@@ -101,6 +101,8 @@ public sealed partial class BackupSupervisor
         ReadProgress reading = new(progress, run: null, RunPhase.Validate, $"reading {Store.Directory}", _time);
         return OnDisk(() =>
         {
+            Store.MakeDirectories();
+            new Leftovers(Store, _time).MoveInterruptedIfThereIsRoom();
             RepairOutcome outcome = new StoreRepair(Catalog, _time, reading.Step, cancellation).Run();
             reading.End();
             return outcome;

@@ -54,6 +54,7 @@ public sealed partial class BackupSupervisor
         try
         {
             Store.MakeDirectories();
+            leftovers.MoveInterruptedIfThereIsRoom();
             // First: without it a run that stays after all counts by the time of its directory.
             new ArrivalTimes(Store).Forget(id);
             new RunValidations(Store).Forget(id);

@@ -21,6 +21,20 @@ internal sealed class Leftovers
         _time = time;
     }
 
+    /// <summary>The same where there may be no room for the record of a run that was cut off, and what comes next makes
+    /// some. Such a run names nothing in chunks/; the next run or start moves it.</summary>
+    internal void MoveInterruptedIfThereIsRoom()
+    {
+        try
+        {
+            MoveInterrupted();
+        }
+        catch (PosixException e) when (e.Error is Errno.NoSpace or Errno.QuotaExceeded)
+        {
+            // As said above.
+        }
+    }
+
     /// <summary>Moves runs that were cut off from <c>.running</c> to <c>failed</c> and says so in their manifests.</summary>
     /// <returns>Their ids.</returns>
     internal ImmutableArray<RunId> MoveInterrupted()

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Backupd.Backup.Native;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Restore;
 using Backupd.Backup.Store;
@@ -79,7 +78,7 @@ internal sealed class RunPruner
         if (!request.IsDryRun)
         {
             _store.MakeDirectories();
-            MoveInterrupted();
+            _leftovers.MoveInterruptedIfThereIsRoom();
         }
         ImmutableArray<Holder> holders = FindHolders();
         Holder[] finished = [.. holders.Where(h => h.IsIn(_store.CompletedDirectory))];
@@ -117,19 +116,6 @@ internal sealed class RunPruner
         }
         ChunkTally swept = collector.Sweep(trash.DirectoryOfNow(), AdvanceSweep);
         return new PruneOutcome(verdicts, swept, _leftovers.EmptyTrash(now: false, _cancellation), all);
-    }
-
-    private void MoveInterrupted()
-    {
-        try
-        {
-            _leftovers.MoveInterrupted();
-        }
-        catch (PosixException e) when (e.Error is Errno.NoSpace or Errno.QuotaExceeded)
-        {
-            // There is no room for the record of a run that was cut off, and a prune is what makes some. Such a run names
-            // nothing in chunks/; the next run or start moves it.
-        }
     }
 
     private static Dictionary<RunId, DateTimeOffset>? ArrivalsOf(Holder[] runs, ArrivalTimes? recorded)

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Backupd.Backup.Store;
 
@@ -13,6 +12,9 @@ internal sealed partial class RunValidator
     private readonly CancellationToken _cancellation;
     private readonly bool _quick;
     private readonly List<string> _damage = [];
+
+    // Of content or of a listing: what the next backup may store again.
+    private bool _chunksAreDamaged;
     private long _bytes;
     private long _bytesBefore;
 
@@ -44,19 +46,22 @@ internal sealed partial class RunValidator
     /// <exception cref="BackupException">RunDamaged; the detail names the first damaged artifact and their number.</exception>
     internal void Validate(BackupRun run, IReadOnlyList<ParticipantResult> participants)
     {
-        CheckSums(run);
+        _damage.AddRange(RunSums.Problems(run, _catalog.DirectoryOf(run.Id), cold: !_quick));
         using WorkerPool workers = new(Environment.ProcessorCount);
         _bytes = participants.SelectMany(p => p.Artifacts).SumCapped(a => a.SizeBytes);
         foreach (ParticipantResult participant in participants)
         {
             foreach (ArtifactResult artifact in participant.Artifacts)
             {
+                ArtifactFile? file = null;
                 try
                 {
-                    CheckArtifact(run, participant, artifact.SizeBytes, workers);
+                    file = _catalog.Artifact(run, participant.Name);
+                    CheckArtifact(file, artifact.SizeBytes, workers);
                 }
                 catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
                 {
+                    _chunksAreDamaged |= file is not null;
                     _damage.Add($"{artifact.LogicalName}: {e.Message}");
                 }
                 _bytesBefore = CappedSum.Add(_bytesBefore, artifact.SizeBytes);
@@ -68,75 +73,18 @@ internal sealed partial class RunValidator
             throw new BackupException(
                 BackupFault.RunDamaged,
                 $"run {run.Id} is damaged: {_damage[0]}",
-                $"{_damage.Count} damaged, the first: {_damage[0]}; backupd repair takes damaged chunks out of the way, and "
-                + "the next backup stores them again");
+                $"{_damage.Count} damaged, the first: {_damage[0]}; {Advice(run)}");
         }
     }
 
-    private void CheckSums(BackupRun run)
-    {
-        string directory = _catalog.DirectoryOf(run.Id);
-        HashSet<string> covered = [];
-        int damageBefore = _damage.Count;
-        string text = ReadSums(directory);
-        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-        {
-            // The form of sha256sum: the sum, two spaces, the name.
-            string name = line.Length > 66 ? line[66..] : "";
-            if (name.Length == 0 || line[64..66] != "  " || name.Contains('/', StringComparison.Ordinal))
-            {
-                _damage.Add($"{RunDirectory.SumsName}: a line is not a sum and a name");
-                continue;
-            }
-            covered.Add(name);
-            CheckSum(directory, name, line[..64]);
-        }
-        foreach (string name in run.Participants.SelectMany(p => p.Artifacts).Select(a => a.LogicalName)
-            .Append(RunDirectory.ManifestName))
-        {
-            if (!covered.Contains(name))
-            {
-                _damage.Add($"{RunDirectory.SumsName}: {name} is not listed");
-            }
-        }
-        if (_damage.Count == damageBefore && !text.EndsWith('\n'))
-        {
-            _damage.Add($"{RunDirectory.SumsName}: its end is missing");
-        }
-    }
+    // What a run says of itself is stored once and comes from nowhere else.
+    private string Advice(BackupRun run) => _chunksAreDamaged
+        ? "backupd repair takes damaged chunks out of the way, and the next backup stores them again"
+        : "no backup mends that; restore what you need of it, then: "
+            + $"backupd delete {Path.Combine(_catalog.Store.Directory, run.Id.ToString())}";
 
-    private string ReadSums(string directory)
+    private void CheckArtifact(ArtifactFile artifact, long size, WorkerPool workers)
     {
-        try
-        {
-            return Encoding.UTF8.GetString(StoreFile.Read(Path.Combine(directory, RunDirectory.SumsName)));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            _damage.Add($"{RunDirectory.SumsName}: {e.Message}");
-            return "";
-        }
-    }
-
-    private void CheckSum(string directory, string name, string expected)
-    {
-        try
-        {
-            byte[] content = StoreFile.Read(Path.Combine(directory, name));
-            if (Convert.ToHexStringLower(SHA256.HashData(content)) != expected)
-            {
-                _damage.Add($"{name}: differs from its sum in {RunDirectory.SumsName}");
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            _damage.Add($"{name}: {e.Message}");
-        }
-    }
-
-    private void CheckArtifact(BackupRun run, ParticipantResult participant, long size, WorkerPool workers)
-    {
-        ArtifactFile artifact = _catalog.Artifact(run, participant.Name);
         Dictionary<ChunkId, ChunkUse> uses = CollectChunks(artifact);
         long total = uses.Values.SumCapped(u => u.Weight);
         long read = 0;

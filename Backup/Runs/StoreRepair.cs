@@ -7,7 +7,7 @@ namespace Backupd.Backup.Runs;
 
 /// <summary>A participant of a run that lacks data.</summary>
 /// <param name="Run">The run.</param>
-/// <param name="Participant">The participant.</param>
+/// <param name="Participant">The participant; "" when what the run says of itself is damaged, which no backup mends.</param>
 /// <param name="First">The first entry or part of it that is hurt, as a clause.</param>
 public sealed record HurtParticipant(RunId Run, string Participant, string First);
 
@@ -21,6 +21,7 @@ public sealed record RepairOutcome(
 /// <summary>
 /// Reads every chunk of a store from the disk and moves what is damaged to <c>quarantine/</c>. Nothing is deleted. A chunk
 /// that is out of the way is stored again by the next backup that meets its content, which heals every run that uses it.
+/// The files of each run are held against their sums; what differs there is told and left.
 /// Needs the store's exclusive lock.
 /// </summary>
 internal sealed class StoreRepair
@@ -115,10 +116,17 @@ internal sealed class StoreRepair
             int.MaxValue, before: null, out ImmutableArray<string> unreadable);
         foreach (BackupRun run in runs.Concat(SafetyRuns(hurt)))
         {
+            List<string> problems = RunSums.Problems(run, _catalog.DirectoryOf(run.Id), cold: true);
+            if (problems.Count > 0)
+            {
+                hurt.Add(new HurtParticipant(run.Id, "", problems[0]));
+            }
             foreach (ParticipantResult participant in run.Participants.Where(p => !p.Artifacts.IsEmpty))
             {
                 _cancellation.ThrowIfCancellationRequested();
-                if (FirstHurt(run, participant.Name, presence) is string first)
+                bool isTold = problems.Any(
+                    p => p.StartsWith($"{participant.Artifacts[0].LogicalName}: ", StringComparison.Ordinal));
+                if (!isTold && FirstHurt(run, participant.Name, presence) is string first)
                 {
                     hurt.Add(new HurtParticipant(run.Id, participant.Name, first));
                 }

@@ -10,8 +10,10 @@ internal static class StoreFile
     private const int MaxBytes = 256 * 1024 * 1024;
 
     /// <summary>All of a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cold">Drop its cached pages first, so that the disk answers.</param>
     /// <exception cref="IOException">It is missing, unreadable, a link, or no file of a store.</exception>
-    internal static byte[] Read(string path)
+    internal static byte[] Read(string path, bool cold = false)
     {
         if (path.Contains('\0', StringComparison.Ordinal))
         {
@@ -30,6 +32,10 @@ internal static class StoreFile
             {
                 string reason = status.IsRegular ? $"it is larger than {MaxBytes} bytes" : "it is not a regular file";
                 throw new PosixException("read", path, Errno.Invalid, reason);
+            }
+            if (cold)
+            {
+                Posix.DropCache(file);
             }
             byte[] content = new byte[status.Size];
             return content[..Posix.ReadFully(file, content, 0, path)];

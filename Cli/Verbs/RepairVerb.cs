@@ -89,11 +89,19 @@ internal static class RepairVerb
         }
         foreach (HurtParticipant hurt in outcome.Hurt)
         {
-            output.WriteLine($"  run {hurt.Run} lacks data of {hurt.Participant}: {Units.Printable(hurt.First)}");
+            string what = hurt.Participant.Length > 0 ? $"lacks data of {hurt.Participant}" : "is damaged itself";
+            output.WriteLine($"  run {hurt.Run} {what}: {Units.Printable(hurt.First)}");
         }
-        if (!outcome.Hurt.IsEmpty)
+        if (outcome.Hurt.Any(h => h.Participant.Length > 0))
         {
-            output.WriteLine("  Back up again: what is still the same at its source is stored anew and heals these runs.");
+            output.WriteLine(
+                "  Back up again: what is still the same at its source is stored anew and heals the runs that lack data.");
+        }
+        if (outcome.Hurt.FirstOrDefault(h => h.Participant.Length == 0) is HurtParticipant damaged)
+        {
+            output.WriteLine(
+                "  No backup mends a run that is damaged itself. Restore what you need of it, then: "
+                + $"backupd delete {Path.Combine(store, damaged.Run.ToString())}");
         }
     }
 }
