@@ -1,3 +1,5 @@
+using Backupd.Backup.Runs;
+
 namespace Backupd.Backup;
 
 /// <summary>What kind of refusal a <see cref="BackupException"/> is; callers choose wire symbols and exit codes by it.</summary>
@@ -86,4 +88,9 @@ public class BackupException : Exception
 
     /// <summary>More than the message; "" when there is no more.</summary>
     public string Detail { get; }
+
+    /// <summary>The same, of a run: whoever said <c>latest</c> does not know which it was.</summary>
+    internal BackupException Of(RunId run) => Message.Contains(run.ToString(), StringComparison.Ordinal)
+        ? this
+        : new BackupException(Fault, $"run {run}: {Message}", Detail, this);
 }

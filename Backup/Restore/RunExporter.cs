@@ -62,6 +62,10 @@ public sealed class RunExporter
             }
             output.Flush();
         }
+        catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+        {
+            throw e.Of(found.Id);
+        }
         catch (IOException e)
         {
             throw new BackupException(BackupFault.Io, $"cannot write the export: {e.Message}", inner: e);

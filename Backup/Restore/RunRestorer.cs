@@ -69,7 +69,20 @@ public sealed class RunRestorer
     public RestoreOutcome Restore(RestoreRequest request, ProgressCell progress, CancellationToken cancellation)
     {
         using StoreLock held = StoreLock.SharedOrBusy(Store);
-        RestorePlan plan = RestorePlan.Make(_catalog, request, cancellation);
+        try
+        {
+            RestorePlan plan = RestorePlan.Make(_catalog, request, cancellation);
+            return Restore(plan, request, progress, cancellation);
+        }
+        catch (BackupException e) when (e.Fault == BackupFault.RunDamaged)
+        {
+            throw e.Of(request.Run);
+        }
+    }
+
+    private RestoreOutcome Restore(
+        RestorePlan plan, RestoreRequest request, ProgressCell progress, CancellationToken cancellation)
+    {
         MakeTarget(request.TargetDirectory);
         try
         {

@@ -16,6 +16,8 @@ internal static class RunSums
     {
         List<string> problems = [];
         HashSet<string> covered = [];
+        HashSet<string> files =
+            [.. run.Participants.SelectMany(p => p.Artifacts).Select(a => a.LogicalName), RunDirectory.ManifestName];
         string text = Read(directory, cold, problems);
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
@@ -27,13 +29,16 @@ internal static class RunSums
                 continue;
             }
             covered.Add(name);
-            if (Problem(Path.Combine(directory, name), line[..64], cold) is string problem)
+            if (!File.Exists(Path.Combine(directory, name)) && !files.Contains(name))
+            {
+                problems.Add($"{RunDirectory.SumsName}: it lists {name}, which the run does not have");
+            }
+            else if (Problem(Path.Combine(directory, name), line[..64], cold) is string problem)
             {
                 problems.Add($"{name}: {problem}");
             }
         }
-        foreach (string name in run.Participants.SelectMany(p => p.Artifacts).Select(a => a.LogicalName)
-            .Append(RunDirectory.ManifestName))
+        foreach (string name in files)
         {
             if (!covered.Contains(name))
             {

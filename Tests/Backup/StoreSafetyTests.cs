@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backupd.Backup;
 using Backupd.Backup.Participants;
+using Backupd.Backup.Restore;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
 using Backupd.Tests.Support;
@@ -28,6 +29,8 @@ public sealed class StoreSafetyTests
                 BackupException e = Assert.ThrowsExactly<BackupException>(
                     () => engine.Validate(run), $"{how} of {path} was not noticed");
                 Assert.AreEqual(BackupFault.RunDamaged, e.Fault, $"{how} of {path}: {e.Message}");
+                Assert.Contains(run.Id.ToString(), e.Message, $"{how} of {path}");
+                Assert.Contains(Path.GetFileNameWithoutExtension(path), e.Message, $"{how} of {path}");
                 await File.WriteAllBytesAsync(path, whole, CancellationToken.None);
                 found++;
             }
@@ -51,10 +54,15 @@ public sealed class StoreSafetyTests
         BackupException e = Assert.ThrowsExactly<BackupException>(() => engine.Restore(run, "back"));
         Assert.AreEqual(BackupFault.RunDamaged, e.Fault);
         Assert.Contains("large", e.Detail);
+        Assert.Contains(run.Id.ToString(), e.Message);
         string back = Path.Combine(engine.Store.Directory, "../back/t");
         Assert.AreEqual("good", await File.ReadAllTextAsync(Path.Combine(back, "good"), CancellationToken.None));
         Assert.IsFalse(File.Exists(Path.Combine(back, "large")));
         Assert.HasCount(1, Directory.GetFiles(back));
+        RunExporter exporter = new(engine.Store);
+        e = Assert.ThrowsExactly<BackupException>(() => exporter.Export(run.Id, "t", Stream.Null, CancellationToken.None));
+        Assert.Contains(run.Id.ToString(), e.Message);
+        Assert.Contains("large", e.Message);
     }
 
     [TestMethod]

@@ -40,6 +40,13 @@ public sealed class RestoreDaemonKillTests : IDisposable
     {
         await BeginAsync();
         (TimeSpan before, TimeSpan changing) = await UndisturbedAsync();
+        for (int i = 0; i < 2; i++)
+        {
+            // The first may have had to share the machine.
+            (TimeSpan again, TimeSpan changingAgain) = await UndisturbedAsync();
+            before = again < before ? again : before;
+            changing = changingAgain < changing ? changingAgain : changing;
+        }
         for (int round = 0; round < Rounds; round++)
         {
             bool isEarly = round % 6 == 5;
@@ -122,10 +129,11 @@ public sealed class RestoreDaemonKillTests : IDisposable
     private async Task<(TimeSpan Before, TimeSpan Changing)> UndisturbedAsync()
     {
         Directory.CreateDirectory(_tree.Store.SafetyDirectory);
+        int safety = Directory.GetDirectories(_tree.Store.SafetyDirectory).Length;
         using TestClient client = await _files.ConnectAsync();
         Stopwatch clock = Stopwatch.StartNew();
         Task<JsonElement> restoring = client.CallJsonAsync("StartRestoreRun", Forced(_run));
-        await Deadline.Until(() => Directory.GetDirectories(_tree.Store.SafetyDirectory).Length > 0, "the safety run is there");
+        await Deadline.Until(() => Directory.GetDirectories(_tree.Store.SafetyDirectory).Length > safety, "the safety run is there");
         TimeSpan before = clock.Elapsed;
         JsonElement restored = await restoring;
         TimeSpan changing = clock.Elapsed - before;

@@ -43,7 +43,7 @@ public sealed class RestoreKillTests
 
     private async Task KillInAsync(ChangedTree tree, int number)
     {
-        (TimeSpan before, TimeSpan changing) = await UndisturbedAsync(tree);
+        (TimeSpan before, TimeSpan changing) = await ShortestAsync(tree);
         for (int round = 0; round < RoundsPerTree; round++)
         {
             HashSet<string> safety = [.. Directory.GetDirectories(tree.Store.SafetyDirectory)];
@@ -78,23 +78,37 @@ public sealed class RestoreKillTests
         }
     }
 
-    // How long it takes to the safety run and from there on, here and now, on a machine that others use too.
+    // How long it takes to the safety run and from there on, here and now. The first may have had to share the machine.
+    private static async Task<(TimeSpan Before, TimeSpan Changing)> ShortestAsync(ChangedTree tree)
+    {
+        (TimeSpan before, TimeSpan changing) = await UndisturbedAsync(tree);
+        for (int i = 0; i < 2; i++)
+        {
+            (TimeSpan again, TimeSpan changingAgain) = await UndisturbedAsync(tree);
+            before = again < before ? again : before;
+            changing = changingAgain < changing ? changingAgain : changing;
+        }
+        return (before, changing);
+    }
+
     private static async Task<(TimeSpan Before, TimeSpan Changing)> UndisturbedAsync(ChangedTree tree)
     {
         Directory.CreateDirectory(tree.Store.SafetyDirectory);
+        int safety = Directory.GetDirectories(tree.Store.SafetyDirectory).Length;
+        RunId[] earlier = tree.Restores;
         Stopwatch clock = Stopwatch.StartNew();
         TimeSpan before = TimeSpan.Zero;
         KillOutcome whole = await Killing.AfterSign(
             () =>
             {
                 before = clock.Elapsed;
-                return Directory.GetDirectories(tree.Store.SafetyDirectory).Length > 0;
+                return Directory.GetDirectories(tree.Store.SafetyDirectory).Length > safety;
             },
             Deadline.Long, Shell.Binary, tree.Restore);
         TimeSpan end = clock.Elapsed;
         Assert.AreEqual(0, whole.Outcome.Code, whole.Outcome.ToString());
         Assert.AreEqual(0, tree.AssertOldOrNew("undisturbed").Left);
-        await tree.UndoAsync(tree.Restores[0], "undisturbed");
+        await tree.UndoAsync(tree.Restores.Except(earlier).Single(), "undisturbed");
         return (before, end - before);
     }
 

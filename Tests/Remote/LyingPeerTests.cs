@@ -248,7 +248,7 @@ public sealed class LyingPeerTests
 
     private static async Task<RemoteResult> PublishAsync(LyingWorld world, FakePeer fake)
     {
-        string name = $"fake-{fake.Address.Port}";
+        string name = $"fake-{Guid.NewGuid():N}";
         world.Sender.Supervisor.Endpoints.Add(Endpoint(fake, name));
         BackupRun run = await Deadline.Of(
             Task.Run(() => world.Sender.Supervisor.Publish(world.Run.Id, name, CancellationToken.None)), "the publish to end");

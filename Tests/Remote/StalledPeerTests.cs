@@ -30,6 +30,7 @@ public sealed class StalledPeerTests
         Assert.IsLessThan(Soon, clock.Elapsed);
         Assert.Contains("silent", result.Error);
         Assert.IsFalse(result.Ok);
+        world.Sender.Supervisor.Endpoints.Update(new EndpointChange { Name = CutWorld.Server, TimeoutSeconds = 20 });
         world.PublishOk("when it answers again");
     }
 
