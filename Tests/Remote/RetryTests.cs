@@ -74,7 +74,7 @@ public sealed class RetryTests
     }
 
     [TestMethod]
-    public async Task The_wait_between_attempts_grows_and_a_cancel_ends_it()
+    public async Task A_cancel_ends_the_wait_between_attempts()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 72);
         Change(world, new EndpointChange { Name = CutWorld.Server, RetryAttempts = 10, RetryDelaySeconds = 3600 });
