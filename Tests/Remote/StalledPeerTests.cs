@@ -214,6 +214,6 @@ public sealed class StalledPeerTests
         CutWorld.AssertNothingArrives(other.Store.Directory, "after the cancel");
         world.Proxy.Begin(ProxyPlan.Through);
         Assert.IsNull(world.TryImport(other, out BackupRun? run));
-        world.AssertSame(other, run!, "after the cancel");
+        await world.AssertSameAsync(other, run!, "after the cancel");
     }
 }
