@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
@@ -44,9 +45,9 @@ public sealed class StalledPeerTests
         Stopwatch clock = Stopwatch.StartNew();
         Assert.Contains("silent", world.TryImport(other, out _)!.Message);
         world.Proxy.Begin(new ProxyPlan { StallUp = 0 });
-        Assert.Contains("silent", Assert.ThrowsExactly<Backupd.Backup.BackupException>(
+        Assert.Contains("silent", Assert.ThrowsExactly<BackupException>(
             () => other.Supervisor.ListRemote(CutWorld.Server, 10, null, CancellationToken.None)).Message);
-        Assert.Contains("silent", Assert.ThrowsExactly<Backupd.Backup.BackupException>(
+        Assert.Contains("silent", Assert.ThrowsExactly<BackupException>(
             () => other.Supervisor.DeleteRemote(CutWorld.Server, world.Run.Id, CancellationToken.None)).Message);
         Assert.IsLessThan(Soon, clock.Elapsed);
         CutWorld.AssertNothingArrives(other.Store.Directory, "after the silence");
@@ -170,6 +171,38 @@ public sealed class StalledPeerTests
         Assert.AreEqual(CutWorld.Server, remotes[1].ServerName);
         Assert.IsTrue(remotes[1].Ok, remotes[1].Error);
         world.Sender.Validate(run);
+    }
+
+    [TestMethod]
+    public async Task The_time_of_a_run_that_ends_while_it_is_sent_fails_only_the_sending()
+    {
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        EngineSettings settings = new() { Timeout = TimeSpan.FromHours(1) };
+        using SilentServer silent = new();
+        using Engine engine = new(settings, clock, new CommandParticipant("small", true, ["echo", "small"]));
+        engine.Supervisor.Endpoints.Add(silent.Endpoint("mute"));
+        StartedRun started = engine.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
+        await silent.Asked(1);
+        clock.Now += settings.Timeout;
+        BackupRun run = await Deadline.Of(started.Completion, "the run to end");
+        Assert.AreEqual(RunStatus.Completed, run.Status);
+        Assert.AreEqual("", run.ErrorSummary);
+        RemoteResult result = run.Remotes.Single();
+        Assert.AreEqual((false, 0, 2, "the run took longer than its timeout"), (result.Ok, result.StepsDone, result.StepsTotal, result.Error));
+        engine.Validate(run);
+
+        Task<BackupRun> publish = Task.Run(() => engine.Supervisor.Publish(run.Id, "mute", CancellationToken.None), CancellationToken.None);
+        await silent.Asked(2);
+        clock.Now += settings.Timeout;
+        Assert.AreEqual("it took longer than the timeout", (await Deadline.Of(publish, "the publish to end")).Remotes.Single().Error);
+
+        Task<BackupRun> import = Task.Run(() => engine.Supervisor.Import("mute", run.Id, false, CancellationToken.None), CancellationToken.None);
+        await silent.Asked(3);
+        clock.Now += settings.Timeout;
+        BackupException error = await Assert.ThrowsExactlyAsync<BackupException>(() => Deadline.Of(import, "the import to end"));
+        Assert.AreEqual(BackupFault.RemoteImportFailed, error.Fault);
+        Assert.AreEqual($"run {run.Id} was not imported within the timeout of 3600 s", error.Message);
+        CutWorld.AssertNothingArrives(engine.Store.Directory, "after the timeout");
     }
 
     [TestMethod]
