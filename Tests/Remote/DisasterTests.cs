@@ -51,6 +51,14 @@ public sealed partial class DisasterTests : IDisposable
         Assert.AreEqual(10, (await RunAsync(_fresh, "import", "offsite", id, "--overwrite")).Code);
         Assert.AreEqual(1, new StoreExaminer(_fresh.Store).ValidateAll("what was imported stays"));
         AssertNobodyFailed(vault, fresh);
+
+        await vault.KillAfterAsync(TimeSpan.Zero);
+        await OkAsync(_fresh, "endpoint", "set", "offsite", "--attempts", "1");
+        Outcome alone = await RunAsync(_fresh, "run", "--progress", "plain");
+        Assert.AreEqual(5, alone.Code, alone.ToString());
+        string newest = new StoreExaminer(_fresh.Store).Completed[^1];
+        await fresh.SaysAsync($"run {newest} was not published to offsite: 127.0.0.1:{port} cannot be reached: ");
+        Assert.Contains("  ! not published to offsite: ", await OkAsync(_fresh, "status"));
     }
 
     [TestMethod]
