@@ -33,7 +33,7 @@ internal sealed class CertificateTrust
     {
         TargetHost = _host,
         EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-        RemoteCertificateValidationCallback = (_, certificate, _, errors) => Believes(certificate, errors),
+        RemoteCertificateValidationCallback = (_, certificate, chain, errors) => Believes(certificate, chain, errors),
         // Nothing is fetched from elsewhere to check a certificate; Trimming.xml leaves out what would do it.
         CertificateChainPolicy = new X509ChainPolicy
         {
@@ -42,7 +42,7 @@ internal sealed class CertificateTrust
         },
     };
 
-    private bool Believes(X509Certificate? certificate, SslPolicyErrors errors)
+    private bool Believes(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
         Shown = certificate?.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant() ?? "";
         bool believes = _pinned is null ? errors == SslPolicyErrors.None : Shown == _pinned;
@@ -50,8 +50,23 @@ internal sealed class CertificateTrust
         {
             Problem = _pinned is not null ? "is not the pinned one"
                 : errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch) ? "is for another name"
+                : IsOnlyTooOld(chain) ? "has expired, or is not valid yet"
                 : "comes from nobody that this machine trusts";
         }
         return believes;
+    }
+
+    // By the clock of this machine, which may be wrong as well.
+    private static bool IsOnlyTooOld(X509Chain? chain)
+    {
+        X509ChainStatus[] problems = chain?.ChainStatus ?? [];
+        foreach (X509ChainStatus problem in problems)
+        {
+            if (problem.Status != X509ChainStatusFlags.NotTimeValid)
+            {
+                return false;
+            }
+        }
+        return problems.Length > 0;
     }
 }

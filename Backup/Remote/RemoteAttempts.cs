@@ -12,7 +12,15 @@ internal static class RemoteAttempts
     /// <param name="stop">Ends a wait.</param>
     /// <exception cref="RemoteException">That of the last attempt, or of one after which another cannot help.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    internal static T Make<T>(Endpoint endpoint, Func<T> attempt, CancellationToken stop)
+    internal static T Make<T>(Endpoint endpoint, Func<T> attempt, CancellationToken stop) =>
+        Make(endpoint, attempt, delay => stop.WaitHandle.WaitOne(delay), stop);
+
+    /// <summary>The same.</summary>
+    /// <param name="endpoint">Says how many, and how long to wait before the second.</param>
+    /// <param name="attempt">One attempt.</param>
+    /// <param name="wait">Waits so long between two; says whether it was stopped.</param>
+    /// <param name="stop">What stopped it.</param>
+    internal static T Make<T>(Endpoint endpoint, Func<T> attempt, Func<TimeSpan, bool> wait, CancellationToken stop)
     {
         TimeSpan delay = TimeSpan.FromSeconds(endpoint.RetryDelaySeconds);
         for (int number = 1; ; number++)
@@ -28,7 +36,7 @@ internal static class RemoteAttempts
                     throw number > 1 ? new RemoteException(e.Fault, $"{e.Message} ({number} attempts)", e) : e;
                 }
             }
-            if (stop.WaitHandle.WaitOne(delay))
+            if (wait(delay))
             {
                 stop.ThrowIfCancellationRequested();
             }

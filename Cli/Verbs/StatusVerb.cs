@@ -37,9 +37,35 @@ internal static class StatusVerb
             GetBackupRunsReply runs = await daemon.RequestAsync(
                 "GetBackupRuns", "{\"limit\":1}", WireJson.Default.GetBackupRunsReply, cancellation);
             await WriteAsync(progress, info, runs, context.Output);
+            if (runs.Rows.Count > 0)
+            {
+                await WriteEarlierAsync(daemon, runs.Rows[0], context.Output, cancellation);
+            }
             return (int)ExitCode.Ok;
         });
         return command;
+    }
+
+    // A server that the last run was not due at, and that did not take the one before which was.
+    private static async Task WriteEarlierAsync(
+        DaemonClient daemon, RunObject last, TextWriter output, CancellationToken cancellation)
+    {
+        GetBackupConfigReply config = await daemon.RequestAsync(
+            "GetBackupConfig", "{}", WireJson.Default.GetBackupConfigReply, cancellation);
+        string[] others = [.. config.Rows.Where(e => e.Enable != 0 && !RemoteLines.IsToldOf(last, e.Name)).Select(e => e.Name)];
+        if (others.Length == 0)
+        {
+            return;
+        }
+        GetBackupRunsReply runs = await daemon.RequestAsync(
+            "GetBackupRuns", "{\"limit\":200}", WireJson.Default.GetBackupRunsReply, cancellation);
+        foreach (string name in others)
+        {
+            if (runs.Rows.FirstOrDefault(r => RemoteLines.IsToldOf(r, name)) is RunObject newest)
+            {
+                RemoteLines.WriteMissing(newest, name, output);
+            }
+        }
     }
 
     private static async Task WriteAsync(

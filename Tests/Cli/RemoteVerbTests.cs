@@ -59,6 +59,33 @@ public sealed class RemoteVerbTests
     }
 
     [TestMethod]
+    public async Task Status_tells_of_a_server_until_it_has_the_run_also_after_runs_that_are_not_for_it()
+    {
+        using TempDirectory disk = new();
+        await using TestServer server = new(Good, new CommandParticipant("more", true, ["echo", "more"]));
+        using TempDirectory home = new();
+        Add(server, "here", disk.MakeDirectory("here"));
+        Add(server, "usb", disk["usb"]);
+        EndpointList endpoints = server.Engine.Supervisor.Endpoints;
+        endpoints.Update(new EndpointChange { Name = "usb", IsForFullRunsOnly = true });
+        string full = (await server.Engine.RunOk()).Id.ToString();
+        BackupRun scoped = await server.Engine.Run("good");
+        Assert.AreEqual("here", scoped.Remotes.Single().ServerName);
+        string line = $"  ! run {full} is not published to usb: {disk["usb"]} is not there; is the disk mounted?";
+        string told = (await Run(home, server, "status")).Output;
+        Assert.Contains($"last run {scoped.Id}: completed", told);
+        Assert.Contains($" published to here\n{line}", told);
+        Assert.EndsWith($"\n    Send it later: backupd publish {full} usb\n", told);
+        endpoints.Update(new EndpointChange { Name = "usb", IsEnabled = false });
+        Assert.DoesNotContain("usb", (await Run(home, server, "status")).Output);
+        endpoints.Update(new EndpointChange { Name = "usb", IsEnabled = true });
+        Assert.Contains(line, (await Run(home, server, "status")).Output);
+        disk.MakeDirectory("usb");
+        Assert.AreEqual(0, (await Run(home, server, "publish", full, "usb")).Code);
+        Assert.DoesNotContain("usb", (await Run(home, server, "status")).Output);
+    }
+
+    [TestMethod]
     public async Task A_partial_run_stays_3_and_tells_of_servers_all_the_same()
     {
         using TempDirectory disk = new();

@@ -48,6 +48,7 @@ internal sealed class CutProxy : IAsyncDisposable
     private long _up;
     private long _down;
     private int _cuts;
+    private int _flips;
     private int _connections;
     private int _open;
 
@@ -84,6 +85,9 @@ internal sealed class CutProxy : IAsyncDisposable
     /// <summary>Connections that were ended here.</summary>
     public int Cuts => Volatile.Read(ref _cuts);
 
+    /// <summary>Bytes that were changed.</summary>
+    public int Flips => Volatile.Read(ref _flips);
+
     /// <summary>Connections that were accepted.</summary>
     public int Connections => Volatile.Read(ref _connections);
 
@@ -94,6 +98,7 @@ internal sealed class CutProxy : IAsyncDisposable
         Interlocked.Exchange(ref _up, 0);
         Interlocked.Exchange(ref _down, 0);
         Interlocked.Exchange(ref _cuts, 0);
+        Interlocked.Exchange(ref _flips, 0);
         Interlocked.Exchange(ref _connections, 0);
     }
 
@@ -212,6 +217,7 @@ internal sealed class CutProxy : IAsyncDisposable
                     if (flip - passed is long at && at >= 0 && at < count)
                     {
                         buffer[at] ^= 0x40;
+                        Interlocked.Increment(ref _proxy._flips);
                     }
                     int keep = (int)Math.Min(count, (cut ?? long.MaxValue) - passed);
                     await to.SendAsync(buffer.AsMemory(0, keep), _end.Token);

@@ -24,7 +24,7 @@ internal sealed class CutWorld : IAsyncDisposable
         random.NextBytes(noise);
         Directory.CreateDirectory(_source["pictures"]);
         File.WriteAllBytes(_source["pictures/noise"], noise);
-        File.WriteAllText(_source["pictures/text"], string.Concat(Enumerable.Repeat("a line that compresses well\n", 20_000)));
+        File.WriteAllText(_source["pictures/text"], string.Concat(Enumerable.Repeat("a line that compresses well\n", 5_000)));
         Sender = Engine.InMemory(
             new SqliteParticipant("app", true, _source["app.db"]),
             new DirectoryParticipant("documents", true, _source["documents"]),
@@ -45,10 +45,16 @@ internal sealed class CutWorld : IAsyncDisposable
     public static async Task<CutWorld> MakeAsync(int seed)
     {
         CutWorld world = new(seed);
-        await Shell.Ok(
-            "sqlite3", world._source["app.db"],
-            "CREATE TABLE t(a, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
-            + "INSERT INTO t SELECT i, hex(randomblob(20)) FROM n;");
+        // By a file: the words are too many for an argument. Those of SQLite's own randomness would be others each time.
+        Random random = new(seed);
+        byte[] word = new byte[20];
+        IEnumerable<string> rows = Enumerable.Range(1, 2000).Select(i =>
+        {
+            random.NextBytes(word);
+            return $"({i}, '{Convert.ToHexString(word)}')";
+        });
+        world._source.Write("app.sql", $"CREATE TABLE t(a, b); INSERT INTO t VALUES {string.Join(',', rows)};");
+        await Shell.Ok("sqlite3", world._source["app.db"], $".read {world._source["app.sql"]}");
         world.Run = await world.Sender.RunOk();
         world.Sender.Supervisor.Endpoints.Add(world.Vault.Endpoint(Server, world.Proxy.Address));
         return world;
@@ -76,6 +82,19 @@ internal sealed class CutWorld : IAsyncDisposable
         Assert.IsTrue(result.Ok, when);
     }
 
+    /// <summary>After a cut a publish over a good line completes it, and everything on the vault validates.</summary>
+    /// <param name="when">The cut.</param>
+    /// <param name="givesBack">Whether it is imported and compared as well.</param>
+    public async Task AssertRetryCompletesAsync(string when, bool givesBack)
+    {
+        PublishOk($"a retry after {when}");
+        Assert.AreEqual(1, new StoreExaminer(Vault.StorePath).ValidateAll($"a retry after {when}"));
+        if (givesBack)
+        {
+            await AssertGivesBackAsync(when);
+        }
+    }
+
     /// <summary>Waits until the vault has noticed that the sender is gone, and then it must have left nothing half.</summary>
     public async Task<bool> VaultIsWholeAsync(string when)
     {
@@ -87,18 +106,18 @@ internal sealed class CutWorld : IAsyncDisposable
     }
 
     /// <summary>Everything on the vault validates, and a copy of it gives back what was backed up.</summary>
-    public void AssertGivesBack(string when)
+    public async Task AssertGivesBackAsync(string when)
     {
         Assert.AreEqual(1, new StoreExaminer(Vault.StorePath).ValidateAll(when));
         Proxy.Begin(ProxyPlan.Through);
         Engine other = Other();
-        AssertSame(other, other.Supervisor.Import(Server, Run.Id, overwrite: false, CancellationToken.None), when);
+        await AssertSameAsync(other, other.Supervisor.Import(Server, Run.Id, overwrite: false, CancellationToken.None), when);
         _others.Remove(other);
         other.Dispose();
     }
 
     /// <summary>A run in a store is the one that was sent.</summary>
-    public void AssertSame(Engine where, BackupRun run, string when)
+    public async Task AssertSameAsync(Engine where, BackupRun run, string when)
     {
         new StoreExaminer(where.Store.Directory).ValidateAll(when);
         string back = where.Restore(run, $"back-{Guid.NewGuid():N}");
@@ -107,14 +126,17 @@ internal sealed class CutWorld : IAsyncDisposable
             IReadOnlyList<string> differences = TreeComparer.Differences(_source[name], Path.Combine(back, name));
             Assert.IsEmpty(differences, $"{when}: {string.Join('\n', differences)}");
         }
-        Assert.AreEqual(new FileInfo(_source["app.db"]).Length, new FileInfo(Path.Combine(back, "app.db")).Length, when);
+        Assert.AreEqual(await DumpAsync(_source["app.db"]), await DumpAsync(Path.Combine(back, "app.db")), when);
         TempDirectory.Remove(back);
     }
 
     /// <summary>Empties a store of runs and chunks, so that the next attempt has everything to do.</summary>
-    public static void Empty(string store)
+    /// <param name="store">The store.</param>
+    /// <param name="kept">Files of chunks that stay nevertheless.</param>
+    public static void Empty(string store, IReadOnlySet<string>? kept = null)
     {
-        foreach (string part in (string[])["chunks", "completed", "failed", "trash", "state/received"])
+        string[] parts = kept is { Count: > 0 } ? [] : ["chunks"];
+        foreach (string part in (string[])[.. parts, "completed", "failed", "trash", "state/received"])
         {
             if (Directory.Exists(Path.Combine(store, part)))
             {
@@ -122,6 +144,10 @@ internal sealed class CutWorld : IAsyncDisposable
             }
         }
         BackupStore.OpenOrCreate(store);
+        foreach (string chunk in new StoreExaminer(store).Chunks.Where(c => kept?.Contains(c) != true))
+        {
+            File.Delete(chunk);
+        }
     }
 
     /// <summary>Nothing in a store looks as if something were arriving.</summary>
@@ -146,6 +172,8 @@ internal sealed class CutWorld : IAsyncDisposable
             return e;
         }
     }
+
+    private static Task<string> DumpAsync(string database) => Shell.Ok("sqlite3", database, ".dump");
 
     public async ValueTask DisposeAsync()
     {

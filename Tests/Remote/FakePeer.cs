@@ -19,6 +19,9 @@ internal delegate bool Lie(PeerRequest request, FakeCall call);
 /// <summary>One connection of a server that lies.</summary>
 internal sealed class FakeCall(SslStream tls, PeerStream stream, Func<string, byte[]> honest)
 {
+    /// <summary>What came with the request.</summary>
+    public byte[] Payload { get; set; } = [];
+
     public void Reply(PeerReply reply, byte[]? bytes = null) => stream.Write(reply, PeerJson.Default.PeerReply, bytes);
 
     /// <summary>A reply with bytes and the truth about them.</summary>
@@ -128,7 +131,7 @@ internal sealed class FakePeer : IAsyncDisposable
                 {
                     _requests.Add(request);
                 }
-                stream.Skip(request.Payload);
+                call.Payload = stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
                 if (!_lie(request, call))
                 {
                     Answer(request, call);

@@ -28,7 +28,7 @@ public sealed class ImportOverwriteTests
         Assert.IsGreaterThan(up, world.Proxy.Up);
         Assert.IsEmpty(second.Remotes);
         Assert.IsEmpty(other.Supervisor.Catalog.Get(first.Id).Remotes);
-        world.AssertSame(other, second, there);
+        await world.AssertSameAsync(other, second, there);
     }
 
     [TestMethod]

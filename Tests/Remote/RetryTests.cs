@@ -40,6 +40,64 @@ public sealed class RetryTests
     }
 
     [TestMethod]
+    public async Task An_import_after_a_cut_fetches_only_what_is_missing()
+    {
+        const int size = 40_000_000;
+        using TempDirectory source = TempDirectory.InMemory();
+        byte[] noise = new byte[size];
+        new Random(5).NextBytes(noise);
+        await File.WriteAllBytesAsync(source["large"], noise, CancellationToken.None);
+        await using TestVault vault = new();
+        await using CutProxy proxy = new(vault.Address);
+        using Engine sender = new(new FileParticipant("large", true, source["large"]));
+        sender.Supervisor.Endpoints.Add(vault.Endpoint("vault"));
+        BackupRun run = await sender.RunOk();
+        using Engine other = new();
+        other.Supervisor.Endpoints.Add(vault.Endpoint("vault", proxy.Address));
+        proxy.Begin(new ProxyPlan { CutDown = size / 2 });
+        Assert.ThrowsExactly<BackupException>(() => other.Supervisor.Import("vault", run.Id, false, CancellationToken.None));
+        Assert.AreEqual(1, proxy.Cuts);
+        long kept = other.Chunks().Sum(c => new FileInfo(c).Length);
+        // A chunk that was on its way is lost, and so is the beginning of the next.
+        Assert.IsGreaterThan((size / 2) - (2 * 4 * 1024 * 1024), kept);
+        proxy.Begin(ProxyPlan.Through);
+        BackupRun imported = other.Supervisor.Import("vault", run.Id, false, CancellationToken.None);
+        // Beside the chunks: their names in the listing, and what TLS and the replies add.
+        Assert.IsLessThan(size - kept + 256 * 1024, proxy.Down);
+        Assert.IsGreaterThan(size - kept, proxy.Down);
+        other.Validate(imported);
+    }
+
+    [TestMethod]
+    public async Task An_import_of_a_run_that_is_nearly_here_costs_a_few_kilobytes()
+    {
+        using TempDirectory source = new();
+        FillNoise(source["tree/a"], 3_000_000, seed: 6);
+        await using TestVault vault = new();
+        await using CutProxy proxy = new(vault.Address);
+        using Engine sender = new(new DirectoryParticipant("tree", true, source["tree"]));
+        sender.Supervisor.Endpoints.Add(vault.Endpoint("vault"));
+        using Engine other = new();
+        other.Supervisor.Endpoints.Add(vault.Endpoint("vault", proxy.Address));
+        foreach (bool isFirst in (bool[])[true, false])
+        {
+            FillNoise(source[$"tree/small {isFirst}"], 5000, seed: isFirst ? 7 : 8);
+            BackupRun run = await sender.RunOk();
+            Assert.AreEqual("", run.Remotes.Single().Error);
+            proxy.Begin(ProxyPlan.Through);
+            other.Validate(other.Supervisor.Import("vault", run.Id, false, CancellationToken.None));
+            if (isFirst)
+            {
+                Assert.IsGreaterThan(3_000_000, proxy.Down);
+            }
+            else
+            {
+                Assert.IsLessThan(64 * 1024, proxy.Up + proxy.Down);
+            }
+        }
+    }
+
+    [TestMethod]
     public async Task An_unchanged_run_costs_a_few_kilobytes()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 70);
@@ -74,7 +132,7 @@ public sealed class RetryTests
     }
 
     [TestMethod]
-    public async Task The_wait_between_attempts_grows_and_a_cancel_ends_it()
+    public async Task A_cancel_ends_the_wait_between_attempts()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 72);
         Change(world, new EndpointChange { Name = CutWorld.Server, RetryAttempts = 10, RetryDelaySeconds = 3600 });

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Backupd.Backup;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Remote;
 using Backupd.Backup.Runs;
@@ -45,9 +46,9 @@ public sealed class StalledPeerTests
         Stopwatch clock = Stopwatch.StartNew();
         Assert.Contains("silent", world.TryImport(other, out _)!.Message);
         world.Proxy.Begin(new ProxyPlan { StallUp = 0 });
-        Assert.Contains("silent", Assert.ThrowsExactly<Backupd.Backup.BackupException>(
+        Assert.Contains("silent", Assert.ThrowsExactly<BackupException>(
             () => other.Supervisor.ListRemote(CutWorld.Server, 10, null, CancellationToken.None)).Message);
-        Assert.Contains("silent", Assert.ThrowsExactly<Backupd.Backup.BackupException>(
+        Assert.Contains("silent", Assert.ThrowsExactly<BackupException>(
             () => other.Supervisor.DeleteRemote(CutWorld.Server, world.Run.Id, CancellationToken.None)).Message);
         Assert.IsLessThan(Soon, clock.Elapsed);
         CutWorld.AssertNothingArrives(other.Store.Directory, "after the silence");
@@ -144,31 +145,6 @@ public sealed class StalledPeerTests
     }
 
     [TestMethod]
-    public async Task A_byte_that_changes_on_the_way_ends_the_attempt_and_is_never_stored()
-    {
-        await using CutWorld world = await CutWorld.MakeAsync(seed: 84);
-        world.PublishOk("at first");
-        long up = world.Proxy.Up;
-        Random random = new(84);
-        for (int i = 0; i < 20; i++)
-        {
-            await world.Vault.Server.NoSessions("the attempt before");
-            CutWorld.Empty(world.Vault.StorePath);
-            long at = random.NextInt64(up);
-            world.Proxy.Begin(i % 4 == 3 ? new ProxyPlan { FlipDown = random.Next(2000) } : new ProxyPlan { FlipUp = at });
-            RemoteResult result = world.Publish();
-            string when = $"a flip in {i} at {at}";
-            bool isThere = await world.VaultIsWholeAsync(when);
-            // A flip in what is not protected, as the last record of all, may do no harm; then all is well.
-            Assert.IsTrue(isThere || !result.Ok, when);
-            Assert.IsTrue(result.Ok || result.Error.Length > 0, when);
-            Assert.DoesNotContain("internal error", result.Error, when);
-            new StoreExaminer(world.Vault.StorePath).ValidateAll(when);
-        }
-        world.PublishOk("over a good line");
-    }
-
-    [TestMethod]
     public async Task A_dead_server_delays_only_itself_and_a_cancel_ends_the_wait()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 85);
@@ -199,6 +175,38 @@ public sealed class StalledPeerTests
     }
 
     [TestMethod]
+    public async Task The_time_of_a_run_that_ends_while_it_is_sent_fails_only_the_sending()
+    {
+        ManualClock clock = new(DateTimeOffset.UtcNow);
+        EngineSettings settings = new() { Timeout = TimeSpan.FromHours(1) };
+        using SilentServer silent = new();
+        using Engine engine = new(settings, clock, new CommandParticipant("small", true, ["echo", "small"]));
+        engine.Supervisor.Endpoints.Add(silent.Endpoint("mute"));
+        StartedRun started = engine.Supervisor.Start(new RunRequest(RunTrigger.Manual, []));
+        await silent.Asked(1);
+        clock.Now += settings.Timeout;
+        BackupRun run = await Deadline.Of(started.Completion, "the run to end");
+        Assert.AreEqual(RunStatus.Completed, run.Status);
+        Assert.AreEqual("", run.ErrorSummary);
+        RemoteResult result = run.Remotes.Single();
+        Assert.AreEqual((false, 0, 2, "the run took longer than its timeout"), (result.Ok, result.StepsDone, result.StepsTotal, result.Error));
+        engine.Validate(run);
+
+        Task<BackupRun> publish = Task.Run(() => engine.Supervisor.Publish(run.Id, "mute", CancellationToken.None), CancellationToken.None);
+        await silent.Asked(2);
+        clock.Now += settings.Timeout;
+        Assert.AreEqual("it took longer than the timeout", (await Deadline.Of(publish, "the publish to end")).Remotes.Single().Error);
+
+        Task<BackupRun> import = Task.Run(() => engine.Supervisor.Import("mute", run.Id, false, CancellationToken.None), CancellationToken.None);
+        await silent.Asked(3);
+        clock.Now += settings.Timeout;
+        BackupException error = await Assert.ThrowsExactlyAsync<BackupException>(() => Deadline.Of(import, "the import to end"));
+        Assert.AreEqual(BackupFault.RemoteImportFailed, error.Fault);
+        Assert.AreEqual($"run {run.Id} was not imported within the timeout of 3600 s", error.Message);
+        CutWorld.AssertNothingArrives(engine.Store.Directory, "after the timeout");
+    }
+
+    [TestMethod]
     public async Task A_cancel_ends_an_import_that_waits_and_leaves_nothing()
     {
         await using CutWorld world = await CutWorld.MakeAsync(seed: 86);
@@ -215,6 +223,6 @@ public sealed class StalledPeerTests
         CutWorld.AssertNothingArrives(other.Store.Directory, "after the cancel");
         world.Proxy.Begin(ProxyPlan.Through);
         Assert.IsNull(world.TryImport(other, out BackupRun? run));
-        world.AssertSame(other, run!, "after the cancel");
+        await world.AssertSameAsync(other, run!, "after the cancel");
     }
 }

@@ -97,6 +97,20 @@ internal sealed class StoreExaminer(string path)
         return completed.Length;
     }
 
+    /// <summary>Every chunk is what its name says, whether a run needs it or not; returns how many there are.</summary>
+    public int DecodeChunks(string when)
+    {
+        using ChunkCodec codec = new();
+        HashSet<string> chunks = Chunks;
+        foreach (string chunk in chunks)
+        {
+            Assert.IsTrue(ChunkId.TryParse(Path.GetFileName(chunk), out ChunkId id), $"{when}: {chunk} is no chunk");
+            string? problem = codec.TryDecode(File.ReadAllBytes(chunk), id, out _);
+            Assert.IsNull(problem, $"{when}: chunk {id} {problem}");
+        }
+        return chunks.Count;
+    }
+
     private void Validate(string run, string when)
     {
         using BackupSupervisor supervisor = new(BackupStore.Open(path), [], new EngineSettings(), TimeProvider.System);
