@@ -42,6 +42,10 @@ internal static class Strace
     public static Task<TracedOutcome> Delay(string call, TimeSpan delay, params string[] command) =>
         Run(call, ["--seccomp-bpf", "-e", $"inject={call}:delay_enter={(long)delay.TotalMicroseconds}"], command);
 
+    /// <summary>Makes each of the program's calls on a file end that much later than it is done.</summary>
+    public static Task<TracedOutcome> DelayOn(string path, string call, TimeSpan delay, params string[] command) =>
+        Run(call, ["-P", path, "-e", $"inject={call}:delay_exit={(long)delay.TotalMicroseconds}"], command);
+
     /// <summary>Runs the program undisturbed and returns its calls in the order in which they ended.</summary>
     /// <param name="calls">The system calls, with commas.</param>
     /// <param name="command">The program and its arguments.</param>
