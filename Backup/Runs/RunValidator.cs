@@ -81,15 +81,13 @@ internal sealed partial class RunValidator
         string text = ReadSums(directory);
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            // The form of sha256sum: the sum, two spaces, the name.
-            string name = line.Length > 66 ? line[66..] : "";
-            if (name.Length == 0 || line[64..66] != "  " || name.Contains('/', StringComparison.Ordinal))
+            if (!RunSums.TrySplit(line, out string sum, out string name))
             {
                 _damage.Add($"{RunDirectory.SumsName}: a line is not a sum and a name");
                 continue;
             }
             covered.Add(name);
-            CheckSum(directory, name, line[..64]);
+            CheckSum(directory, name, sum);
         }
         foreach (string name in run.Participants.SelectMany(p => p.Artifacts).Select(a => a.LogicalName)
             .Append(RunDirectory.ManifestName))
