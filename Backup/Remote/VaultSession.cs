@@ -200,26 +200,18 @@ internal sealed partial class VaultSession : IDisposable
 
     private byte[] PutFile(PeerRequest request)
     {
-        RunIntake intake = ArrivingBehind(request.Payload);
+        RunIntake intake = ArrivingWith(request.Payload, PeerLimits.MaxFileBytes);
         byte[] content = _stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
         IReadOnlyList<ChunkId> missing = [];
-        Guarded(() =>
-        {
-            Take(content.Length);
-            missing = intake.AddArtifact(request.Name ?? "", content);
-        });
+        Guarded(() => missing = intake.AddArtifact(request.Name ?? "", content));
         return PeerConnection.BytesOf([.. missing.Take(PeerLimits.MaxChunksAsked)]);
     }
 
     private void CommitRun(PeerRequest request)
     {
-        RunIntake intake = ArrivingBehind(request.Payload);
+        RunIntake intake = ArrivingWith(request.Payload, PeerLimits.MaxManifestBytes);
         byte[] manifest = _stream.ReadPayload(request.Payload, PeerLimits.MaxManifestBytes);
-        Guarded(() =>
-        {
-            Take(manifest.Length);
-            intake.Commit(manifest);
-        });
+        Guarded(() => intake.Commit(manifest));
         Vault.NoteArrival(_arriving, isThere: true);
         HasChanged = true;
         EndArrival();
@@ -255,15 +247,20 @@ internal sealed partial class VaultSession : IDisposable
         ? throw _failure
         : _intake ?? throw new RemoteException(RemoteFault.ProtocolBroken, "no run was begun");
 
-    // Before memory is set aside for what comes with the request.
-    private RunIntake ArrivingBehind(int payload)
+    // What comes with the request is counted before memory is set aside for it: what others have on their way counts, too.
+    private RunIntake ArrivingWith(int payload, int most)
     {
+        PeerStream.CheckLength(payload, most);
         try
         {
-            return Arriving();
+            RunIntake intake = Arriving();
+            Take(payload);
+            return intake;
         }
-        catch (RemoteException)
+        catch (RemoteException e)
         {
+            _failure ??= e;
+            // The line goes on behind it.
             _stream.Skip(payload);
             throw;
         }
