@@ -84,7 +84,30 @@ internal sealed class RunIntake : IRunDestination
     internal bool HasReplaced { get; private set; }
 
     /// <inheritdoc/>
-    public void Begin(byte[] manifestHash) => OnDisk(() => IsThere(manifestHash));
+    /// <remarks>Always false: whoever is in this process need not save bytes, and what is missing of a run that is there comes
+    /// back.</remarks>
+    public bool Begin(byte[] manifestHash)
+    {
+        HasRun(manifestHash);
+        return false;
+    }
+
+    /// <summary>Whether a run of that manifest is there, which may lack something.</summary>
+    /// <exception cref="RemoteException">StorageFailed, or another run of the id is there.</exception>
+    internal bool HasRun(byte[] manifestHash) => OnDisk(() => IsThere(manifestHash));
+
+    /// <summary>Whether the very run is there and lacks nothing; then it is durable, too. Reads its listings.</summary>
+    /// <exception cref="RemoteException">StorageFailed, or another run of the id is there.</exception>
+    internal bool IsPresent(byte[] manifestHash) => OnDisk(() =>
+    {
+        if (!IsThere(manifestHash) || !IntakeCheck.IsWhole(_id, Place, _store, _chunks, _lookTick))
+        {
+            return false;
+        }
+        // Whoever brought it may have been cut off before it was, as at a commit.
+        Sync();
+        return true;
+    });
 
     /// <inheritdoc/>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids) =>

@@ -59,7 +59,14 @@ internal sealed class RunTransfer : IDisposable
         BackupRun run = Parse(() => RunManifest.Parse(manifest, id, RunDirectory.Place(RunStatus.Completed, id)));
         CheckSums(run, manifest);
         _observer.Begin(run);
-        _destination.Begin(SHA256.HashData(manifest));
+        if (_destination.Begin(SHA256.HashData(manifest)))
+        {
+            for (int i = 0; i < StepsOf(run); i++)
+            {
+                _observer.EndStep();
+            }
+            return run;
+        }
         foreach (ParticipantResult participant in run.Participants)
         {
             foreach (ArtifactResult artifact in participant.Artifacts)

@@ -14,6 +14,9 @@ internal sealed partial class VaultSession : IDisposable
     private RunIntake? _intake;
     private RunId _arriving;
 
+    // Of the manifest that will come, where that was said.
+    private byte[]? _manifestHash;
+
     // Bytes of it that were counted.
     private long _taken;
 
@@ -115,8 +118,10 @@ internal sealed partial class VaultSession : IDisposable
                 Reply(PeerConnection.BytesOf(Arriving().Missing(asked)));
                 break;
             case PeerCommands.BeginRun:
-                BeginRun(IdOf(request), HashOf(request));
-                Reply([]);
+                ReplyPresent(BeginRun(IdOf(request), HashOf(request)));
+                break;
+            case PeerCommands.CheckRun:
+                ReplyPresent(CheckRun());
                 break;
             case PeerCommands.PutFile:
                 Reply(PutFile(request));
@@ -152,16 +157,30 @@ internal sealed partial class VaultSession : IDisposable
     private void Reply(byte[] payload) =>
         _stream.Write(new PeerReply { Payload = payload.Length }, PeerJson.Default.PeerReply, payload);
 
-    private void BeginRun(RunId id, byte[]? manifestHash)
+    private void ReplyPresent(bool isPresent) =>
+        _stream.Write(new PeerReply { Present = isPresent }, PeerJson.Default.PeerReply, default);
+
+    private bool BeginRun(RunId id, byte[]? manifestHash)
     {
         EndArrival();
         _failure = null;
         _arriving = id;
         _intake = Vault.Receive(id, EndIfClosed, kept => Vault.GiveBack(_taken - kept));
+        _manifestHash = manifestHash;
+        bool isThere = false;
         if (manifestHash is not null)
         {
-            Guarded(() => _intake.Begin(manifestHash));
+            Guarded(() => isThere = _intake.HasRun(manifestHash));
         }
+        return isThere;
+    }
+
+    private bool CheckRun()
+    {
+        RunIntake intake = Arriving();
+        bool isPresent = false;
+        Guarded(() => isPresent = _manifestHash is not null && intake.IsPresent(_manifestHash));
+        return isPresent;
     }
 
     private void PutChunk(PeerRequest request)
