@@ -3,33 +3,84 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Remote;
 
-/// <summary>A directory of this machine, on a disk that can be taken away: a store like any other, which other programs may use
-/// meanwhile.</summary>
+/// <summary>A directory of this machine, on a disk that can be taken away or hang: a store like any other, which other
+/// programs may use meanwhile.</summary>
 internal sealed class DirectoryBackupServer : BackupServer
 {
     private readonly string _name;
     private readonly string _directory;
+    private readonly TimeSpan _timeout;
     private readonly BackupStore _own;
     private readonly TimeProvider _time;
 
-    /// <param name="name">The endpoint's.</param>
-    /// <param name="directory">Where it is.</param>
+    /// <param name="endpoint">Whose host is a directory.</param>
     /// <param name="own">The own store, which remembers whether the directory was ever used.</param>
     /// <param name="time">The clock.</param>
-    internal DirectoryBackupServer(string name, string directory, BackupStore own, TimeProvider time)
+    internal DirectoryBackupServer(Endpoint endpoint, BackupStore own, TimeProvider time)
     {
-        _name = name;
-        _directory = directory;
+        _name = endpoint.Name;
+        _directory = endpoint.Address!.Directory;
+        _timeout = TimeSpan.FromSeconds(endpoint.TimeoutSeconds);
         _own = own;
         _time = time;
     }
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<BackupRun> List(int limit, CancellationToken cancellation) =>
-        OnDisk(() => RunsOf(OpenStore()).List(limit));
+    internal override IReadOnlyList<BackupRun> List(int limit, CancellationToken cancellation)
+    {
+        IReadOnlyList<BackupRun> runs = [];
+        using DiskThread disk = new(_directory, _timeout, cancellation);
+        disk.Ask(() => runs = OnDisk(() => RunsOf(OpenStore()).List(limit)));
+        return runs;
+    }
 
     /// <inheritdoc/>
-    internal override IRunDestination Receive(RunId id, CancellationToken cancellation)
+    internal override IRunDestination Receive(RunId id, CancellationToken cancellation) => Owning(
+        disk =>
+        {
+            RunIntake intake = Receive(id, disk);
+            disk.Own(intake);
+            return new DirectoryRunDestination(disk, intake);
+        },
+        cancellation);
+
+    /// <inheritdoc/>
+    internal override IRunOrigin Open(RunId id, CancellationToken cancellation) => Owning(
+        disk =>
+        {
+            StoredRunOrigin origin = Open(id);
+            disk.Own(origin);
+            return new DirectoryRunOrigin(disk, origin);
+        },
+        cancellation);
+
+    /// <inheritdoc/>
+    internal override void Delete(RunId id, CancellationToken cancellation)
+    {
+        using DiskThread disk = new(_directory, _timeout, cancellation);
+        disk.Ask(() => Delete(id, disk));
+    }
+
+    private T Owning<T>(Func<DiskThread, T> make, CancellationToken cancellation)
+        where T : class
+    {
+        DiskThread? disk = null;
+        try
+        {
+            disk = new DiskThread(_directory, _timeout, cancellation);
+            DiskThread made = disk;
+            T? owner = null;
+            made.Ask(() => owner = make(made));
+            disk = null;
+            return owner!;
+        }
+        finally
+        {
+            disk?.Dispose();
+        }
+    }
+
+    private RunIntake Receive(RunId id, DiskThread disk)
     {
         BackupStore store = OpenStore();
         OnDisk(() =>
@@ -40,8 +91,7 @@ internal sealed class DirectoryBackupServer : BackupServer
         StoreLock held = Hold(store);
         try
         {
-            return new RunIntake(
-                store, id, new IntakeOptions { Held = held, Tick = cancellation.ThrowIfCancellationRequested }, _time);
+            return new RunIntake(store, id, new IntakeOptions { Held = held, Tick = disk.Tick }, _time);
         }
         catch
         {
@@ -50,8 +100,7 @@ internal sealed class DirectoryBackupServer : BackupServer
         }
     }
 
-    /// <inheritdoc/>
-    internal override IRunOrigin Open(RunId id, CancellationToken cancellation)
+    private StoredRunOrigin Open(RunId id)
     {
         BackupStore store = OpenStore();
         StoreLock held = Hold(store);
@@ -66,11 +115,12 @@ internal sealed class DirectoryBackupServer : BackupServer
         }
     }
 
-    /// <inheritdoc/>
-    internal override void Delete(RunId id, CancellationToken cancellation)
+    private void Delete(RunId id, DiskThread disk)
     {
         BackupStore store = OpenStore();
         using IDisposable held = Hold(store);
+        // What was told as failed is not done a day later, when the disk answers.
+        disk.Tick();
         OnDisk(() =>
         {
             RunsOf(store).Delete(id);

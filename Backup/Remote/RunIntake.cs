@@ -80,6 +80,10 @@ internal sealed class RunIntake : IRunDestination
     /// <summary>Whether the run is there.</summary>
     internal bool IsCommitted { get; private set; }
 
+    /// <summary>Whether the next chunk that is added waits for a sync first.</summary>
+    internal bool IsCheckpointDue =>
+        _fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime);
+
     /// <summary>Whether another run of the id was there and is not any more.</summary>
     internal bool HasReplaced { get; private set; }
 
@@ -145,7 +149,7 @@ internal sealed class RunIntake : IRunDestination
         bool isTaken = false;
         try
         {
-            if (_fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime))
+            if (IsCheckpointDue)
             {
                 Checkpoint();
             }
@@ -298,7 +302,9 @@ internal sealed class RunIntake : IRunDestination
         }
     }
 
-    private void Checkpoint() => Checkpoint(_tick);
+    /// <summary>Syncs the chunks that have come and gives them their names.</summary>
+    /// <exception cref="RemoteException">One was not taken.</exception>
+    internal void Checkpoint() => Checkpoint(_tick);
 
     private void Checkpoint(Action tick)
     {
