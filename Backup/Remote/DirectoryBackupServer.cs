@@ -129,7 +129,7 @@ internal sealed class DirectoryBackupServer : BackupServer
         OnDisk(() =>
         {
             store.MakeDirectories();
-            RunsOf(store).Delete(id);
+            Leftovers.Unlink(RunsOf(store).Delete(id));
             return true;
         });
     }

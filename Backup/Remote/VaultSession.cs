@@ -131,8 +131,11 @@ internal sealed partial class VaultSession : IDisposable
                 Reply([]);
                 break;
             case PeerCommands.DeleteRun:
-                DeleteRun(IdOf(request));
+                string trash = DeleteRun(IdOf(request));
                 Reply([]);
+                // Nobody waits for the unlinking. Should it fail, the next prune does it.
+                _stream.Flush();
+                Leftovers.Unlink(trash);
                 break;
             default:
                 _stream.Skip(request.Payload);
@@ -237,11 +240,12 @@ internal sealed partial class VaultSession : IDisposable
         _tell(new VaultNotice($"run {_arriving} of {Vault.Login} has arrived", IsWarning: false));
     }
 
-    private void DeleteRun(RunId id)
+    private string DeleteRun(RunId id)
     {
-        Vault.Delete(id);
+        string trash = Vault.Delete(id);
         HasChanged = true;
         _tell(new VaultNotice($"run {id} was deleted by {Vault.Login}", IsWarning: false));
+        return trash;
     }
 
     private void Take(long bytes)
