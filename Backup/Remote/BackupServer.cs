@@ -16,7 +16,7 @@ internal abstract class BackupServer
         endpoint.Address switch
         {
             null => throw new RemoteException(RemoteFault.NotConfigured, "it has no host"),
-            { IsDirectory: true } address => new DirectoryBackupServer(endpoint.Name, address.Directory, own, time),
+            { IsDirectory: true } => new DirectoryBackupServer(endpoint, own, MountTable.System, time),
             EndpointAddress address => new PeerBackupServer(new PeerAddress
             {
                 Host = address.Host,

@@ -45,7 +45,7 @@ public sealed class Endpoint
     /// <summary>The least seconds between two runs that are published to it; 0 for every run.</summary>
     [JsonPropertyName("timeinterval"), JsonRequired] public int IntervalSeconds { get; init; }
 
-    /// <summary>How many seconds one attempt may wait for it; at least 1.</summary>
+    /// <summary>How many seconds it may be silent, whatever is waited for; at least 1.</summary>
     [JsonPropertyName("timeout"), JsonRequired] public int TimeoutSeconds { get; init; } = 120;
 
     /// <summary>How many attempts are made in all; at least 1.</summary>

@@ -11,9 +11,11 @@ internal interface IRunDestination : IDisposable
 {
     /// <summary>Begins, before anything else is asked or added.</summary>
     /// <param name="manifestHash">SHA-256 of the manifest that will come.</param>
+    /// <returns>Whether the very run is there, whole and durable, so that nothing of it need come. False when that is not
+    /// known.</returns>
     /// <exception cref="RemoteException">RunExists: another run of the id is there, and all that were sent would be in vain.
     /// Others: it is not taken.</exception>
-    public void Begin(byte[] manifestHash);
+    public bool Begin(byte[] manifestHash);
 
     /// <summary>Those of some chunks that it does not have.</summary>
     /// <exception cref="RemoteException">It cannot be told.</exception>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Backupd.Backup.Native;
 using Backupd.Backup.Participants;
 using Backupd.Backup.Runs;
 using Backupd.Backup.Store;
@@ -72,6 +73,40 @@ internal static class IntakeCheck
             }
         }
         return missing;
+    }
+
+    /// <summary>Whether all files of a run that is there are what its manifest says, and no chunk of it is missing.</summary>
+    /// <param name="id">The run.</param>
+    /// <param name="directory">Where it is.</param>
+    /// <param name="store">Where its chunks should be.</param>
+    /// <param name="chunks">Takes them back from the trash.</param>
+    /// <param name="tick">Called for each chunk of a listing; stops by throwing.</param>
+    internal static bool IsWhole(RunId id, string directory, BackupStore store, ChunkWriter chunks, Action tick)
+    {
+        try
+        {
+            byte[] manifest = StoreFile.Read(Path.Combine(directory, RunDirectory.ManifestName));
+            BackupRun run = RunManifest.Parse(manifest, id, RunDirectory.Place(RunStatus.Completed, id));
+            if (RunSums.ProblemOf(StoreFile.Read(Path.Combine(directory, RunDirectory.SumsName)), manifest, run) is not null)
+            {
+                return false;
+            }
+            foreach (ArtifactResult result in run.Participants.SelectMany(p => p.Artifacts))
+            {
+                byte[] content = StoreFile.Read(Path.Combine(directory, result.LogicalName));
+                if (MissingOf(RunCatalog.ParseArtifact(content, run, result), store, chunks, tick).Count > 0)
+                {
+                    return false;
+                }
+            }
+            return true;
+        }
+        catch (Exception e) when (e is BackupException or JsonException or PosixException
+            or RemoteException { Fault: RemoteFault.Damaged })
+        {
+            // Whoever has it whole sends it, and is told what is wrong with what.
+            return false;
+        }
     }
 
     /// <summary>Reads the manifest of a run whose artifacts have come.</summary>

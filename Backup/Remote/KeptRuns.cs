@@ -28,16 +28,17 @@ internal sealed class KeptRuns(BackupStore store, TimeProvider time, string plac
             : throw new RemoteException(RemoteFault.RunNotFound, $"there is no run {id}{place}");
     }
 
-    /// <summary>Moves one to the trash and unlinks it. Needs the store's lock.</summary>
+    /// <summary>Moves one to the trash. Needs the store's lock.</summary>
+    /// <returns>Where it is then, for <see cref="Leftovers.Unlink"/>. Should that not happen, a prune does it.</returns>
     /// <exception cref="RemoteException">RunNotFound; AppendOnly: it is pinned.</exception>
-    internal void Delete(RunId id)
+    internal string Delete(RunId id)
     {
         string path = DirectoryOf(id);
         if (new RunPins(store).All().Contains(id))
         {
             throw new RemoteException(RemoteFault.AppendOnly, $"run {id} is pinned there");
         }
-        Leftovers.Unlink(new Leftovers(store, time).MoveToTrash(path));
+        return new Leftovers(store, time).MoveToTrash(path);
     }
 
     /// <summary>Removes what was arriving when somebody was killed, unless others are at work: they do the same.</summary>

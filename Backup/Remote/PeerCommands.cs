@@ -21,6 +21,9 @@ internal static class PeerCommands
     /// <summary>A run is going to arrive.</summary>
     internal const string BeginRun = "begin_run";
 
+    /// <summary>Whether it is there already and lacks nothing.</summary>
+    internal const string CheckRun = "check_run";
+
     /// <summary>A chunk of it.</summary>
     internal const string PutChunk = "put_chunk";
 

@@ -29,6 +29,7 @@ internal sealed class PeerReply
     [JsonPropertyName("agent")] public string? Agent { get; init; }
     [JsonPropertyName("append_only")] public bool AppendOnly { get; init; }
     [JsonPropertyName("bare_chunks")] public bool BareChunks { get; init; }
+    [JsonPropertyName("present")] public bool Present { get; init; }
     [JsonPropertyName("sha256")] public string? Sha256 { get; init; }
     [JsonPropertyName("payload")] public int Payload { get; init; }
 }

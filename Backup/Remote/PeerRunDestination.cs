@@ -21,12 +21,17 @@ internal sealed class PeerRunDestination : IRunDestination
     }
 
     /// <inheritdoc/>
-    public void Begin(byte[] manifestHash) => _connection.Ask(new PeerRequest
+    public bool Begin(byte[] manifestHash)
     {
-        Command = PeerCommands.BeginRun,
-        RunId = _id.ToString(),
-        Sha256 = Convert.ToHexStringLower(manifestHash),
-    });
+        PeerReply begun = _connection.Ask(new PeerRequest
+        {
+            Command = PeerCommands.BeginRun,
+            RunId = _id.ToString(),
+            Sha256 = Convert.ToHexStringLower(manifestHash),
+        });
+        // It looks for each chunk before it says that none is missing.
+        return begun.Present && _connection.AskPatiently(new PeerRequest { Command = PeerCommands.CheckRun }, default).Present;
+    }
 
     /// <inheritdoc/>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids)

@@ -80,11 +80,38 @@ internal sealed class RunIntake : IRunDestination
     /// <summary>Whether the run is there.</summary>
     internal bool IsCommitted { get; private set; }
 
+    /// <summary>Whether the next chunk that is added waits for a sync first.</summary>
+    internal bool IsCheckpointDue =>
+        _fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime);
+
     /// <summary>Whether another run of the id was there and is not any more.</summary>
     internal bool HasReplaced { get; private set; }
 
     /// <inheritdoc/>
-    public void Begin(byte[] manifestHash) => OnDisk(() => IsThere(manifestHash));
+    /// <remarks>Always false: whoever is in this process need not save bytes, and what is missing of a run that is there comes
+    /// back.</remarks>
+    public bool Begin(byte[] manifestHash)
+    {
+        HasRun(manifestHash);
+        return false;
+    }
+
+    /// <summary>Whether a run of that manifest is there, which may lack something.</summary>
+    /// <exception cref="RemoteException">StorageFailed, or another run of the id is there.</exception>
+    internal bool HasRun(byte[] manifestHash) => OnDisk(() => IsThere(manifestHash));
+
+    /// <summary>Whether the very run is there and lacks nothing; then it is durable, too. Reads its listings.</summary>
+    /// <exception cref="RemoteException">StorageFailed, or another run of the id is there.</exception>
+    internal bool IsPresent(byte[] manifestHash) => OnDisk(() =>
+    {
+        if (!IsThere(manifestHash) || !IntakeCheck.IsWhole(_id, Place, _store, _chunks, _lookTick))
+        {
+            return false;
+        }
+        // Whoever brought it may have been cut off before it was, as at a commit.
+        Sync();
+        return true;
+    });
 
     /// <inheritdoc/>
     public IReadOnlyList<ChunkId> Missing(IReadOnlyList<ChunkId> ids) =>
@@ -122,7 +149,7 @@ internal sealed class RunIntake : IRunDestination
         bool isTaken = false;
         try
         {
-            if (_fresh.Count > 0 && (_freshBytes > CheckpointBytes || _time.GetElapsedTime(_freshSince) > CheckpointTime))
+            if (IsCheckpointDue)
             {
                 Checkpoint();
             }
@@ -275,7 +302,9 @@ internal sealed class RunIntake : IRunDestination
         }
     }
 
-    private void Checkpoint() => Checkpoint(_tick);
+    /// <summary>Syncs the chunks that have come and gives them their names.</summary>
+    /// <exception cref="RemoteException">One was not taken.</exception>
+    internal void Checkpoint() => Checkpoint(_tick);
 
     private void Checkpoint(Action tick)
     {

@@ -47,7 +47,12 @@ internal sealed class RunPublisher
         for (int i = 0; i < threads.Length; i++)
         {
             int server = i;
-            threads[i] = new Thread(() => Send(run, endpoints[server], server, board, errors, stop)) { Name = $"publish-{i}" };
+            threads[i] = new Thread(() => Send(run, endpoints[server], server, board, errors, stop))
+            {
+                Name = $"publish-{i}",
+                // Each ends in time. Should one not, it must not keep the program from ending.
+                IsBackground = true,
+            };
             threads[i].Start();
         }
         board.WaitForAll(tick);

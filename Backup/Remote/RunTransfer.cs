@@ -57,8 +57,16 @@ internal sealed class RunTransfer : IDisposable
     {
         byte[] manifest = _origin.ReadFile(RunDirectory.ManifestName);
         BackupRun run = Parse(() => RunManifest.Parse(manifest, id, RunDirectory.Place(RunStatus.Completed, id)));
+        CheckSums(run, manifest);
         _observer.Begin(run);
-        _destination.Begin(SHA256.HashData(manifest));
+        if (_destination.Begin(SHA256.HashData(manifest)))
+        {
+            for (int i = 0; i < StepsOf(run); i++)
+            {
+                _observer.EndStep();
+            }
+            return run;
+        }
         foreach (ParticipantResult participant in run.Participants)
         {
             foreach (ArtifactResult artifact in participant.Artifacts)
@@ -72,6 +80,25 @@ internal sealed class RunTransfer : IDisposable
         _destination.Commit(manifest);
         _observer.EndStep();
         return run;
+    }
+
+    // A copy gets sums of its own, which would vouch for what has changed at the origin since it was made.
+    private void CheckSums(BackupRun run, byte[] manifest)
+    {
+        byte[] sums;
+        try
+        {
+            sums = _origin.ReadFile(RunDirectory.SumsName);
+        }
+        catch (RemoteException e) when (e.Fault == RemoteFault.RunNotFound)
+        {
+            // The run is there: its manifest was read.
+            throw new RemoteException(RemoteFault.Damaged, $"{RunDirectory.SumsName} is missing", e);
+        }
+        if (RunSums.ProblemOf(sums, manifest, run) is string problem)
+        {
+            throw new RemoteException(RemoteFault.Damaged, problem);
+        }
     }
 
     private void CopyArtifact(BackupRun run, ArtifactResult result)

@@ -30,6 +30,10 @@ internal sealed class StoredRunOrigin : IRunOrigin
         {
             return StoreFile.Read(Path.Combine(_directory, name));
         }
+        catch (PosixException e) when (e.Error == Errno.NoEntry)
+        {
+            throw new RemoteException(RemoteFault.Damaged, $"{name} is missing", e);
+        }
         catch (IOException e)
         {
             throw new RemoteException(RemoteFault.StorageFailed, e.Message, e);

@@ -14,6 +14,9 @@ internal sealed partial class VaultSession : IDisposable
     private RunIntake? _intake;
     private RunId _arriving;
 
+    // Of the manifest that will come, where that was said.
+    private byte[]? _manifestHash;
+
     // Bytes of it that were counted.
     private long _taken;
 
@@ -115,8 +118,10 @@ internal sealed partial class VaultSession : IDisposable
                 Reply(PeerConnection.BytesOf(Arriving().Missing(asked)));
                 break;
             case PeerCommands.BeginRun:
-                BeginRun(IdOf(request), HashOf(request));
-                Reply([]);
+                ReplyPresent(BeginRun(IdOf(request), HashOf(request)));
+                break;
+            case PeerCommands.CheckRun:
+                ReplyPresent(CheckRun());
                 break;
             case PeerCommands.PutFile:
                 Reply(PutFile(request));
@@ -126,8 +131,11 @@ internal sealed partial class VaultSession : IDisposable
                 Reply([]);
                 break;
             case PeerCommands.DeleteRun:
-                DeleteRun(IdOf(request));
+                string trash = DeleteRun(IdOf(request));
                 Reply([]);
+                // Nobody waits for the unlinking. Should it fail, the next prune does it.
+                _stream.Flush();
+                Leftovers.Unlink(trash);
                 break;
             default:
                 _stream.Skip(request.Payload);
@@ -152,16 +160,30 @@ internal sealed partial class VaultSession : IDisposable
     private void Reply(byte[] payload) =>
         _stream.Write(new PeerReply { Payload = payload.Length }, PeerJson.Default.PeerReply, payload);
 
-    private void BeginRun(RunId id, byte[]? manifestHash)
+    private void ReplyPresent(bool isPresent) =>
+        _stream.Write(new PeerReply { Present = isPresent }, PeerJson.Default.PeerReply, default);
+
+    private bool BeginRun(RunId id, byte[]? manifestHash)
     {
         EndArrival();
         _failure = null;
         _arriving = id;
         _intake = Vault.Receive(id, EndIfClosed, kept => Vault.GiveBack(_taken - kept));
+        _manifestHash = manifestHash;
+        bool isThere = false;
         if (manifestHash is not null)
         {
-            Guarded(() => _intake.Begin(manifestHash));
+            Guarded(() => isThere = _intake.HasRun(manifestHash));
         }
+        return isThere;
+    }
+
+    private bool CheckRun()
+    {
+        RunIntake intake = Arriving();
+        bool isPresent = false;
+        Guarded(() => isPresent = _manifestHash is not null && intake.IsPresent(_manifestHash));
+        return isPresent;
     }
 
     private void PutChunk(PeerRequest request)
@@ -200,37 +222,30 @@ internal sealed partial class VaultSession : IDisposable
 
     private byte[] PutFile(PeerRequest request)
     {
-        RunIntake intake = ArrivingBehind(request.Payload);
+        RunIntake intake = ArrivingWith(request.Payload, PeerLimits.MaxFileBytes);
         byte[] content = _stream.ReadPayload(request.Payload, PeerLimits.MaxFileBytes);
         IReadOnlyList<ChunkId> missing = [];
-        Guarded(() =>
-        {
-            Take(content.Length);
-            missing = intake.AddArtifact(request.Name ?? "", content);
-        });
+        Guarded(() => missing = intake.AddArtifact(request.Name ?? "", content));
         return PeerConnection.BytesOf([.. missing.Take(PeerLimits.MaxChunksAsked)]);
     }
 
     private void CommitRun(PeerRequest request)
     {
-        RunIntake intake = ArrivingBehind(request.Payload);
+        RunIntake intake = ArrivingWith(request.Payload, PeerLimits.MaxManifestBytes);
         byte[] manifest = _stream.ReadPayload(request.Payload, PeerLimits.MaxManifestBytes);
-        Guarded(() =>
-        {
-            Take(manifest.Length);
-            intake.Commit(manifest);
-        });
+        Guarded(() => intake.Commit(manifest));
         Vault.NoteArrival(_arriving, isThere: true);
         HasChanged = true;
         EndArrival();
         _tell(new VaultNotice($"run {_arriving} of {Vault.Login} has arrived", IsWarning: false));
     }
 
-    private void DeleteRun(RunId id)
+    private string DeleteRun(RunId id)
     {
-        Vault.Delete(id);
+        string trash = Vault.Delete(id);
         HasChanged = true;
         _tell(new VaultNotice($"run {id} was deleted by {Vault.Login}", IsWarning: false));
+        return trash;
     }
 
     private void Take(long bytes)
@@ -255,15 +270,20 @@ internal sealed partial class VaultSession : IDisposable
         ? throw _failure
         : _intake ?? throw new RemoteException(RemoteFault.ProtocolBroken, "no run was begun");
 
-    // Before memory is set aside for what comes with the request.
-    private RunIntake ArrivingBehind(int payload)
+    // What comes with the request is counted before memory is set aside for it: what others have on their way counts, too.
+    private RunIntake ArrivingWith(int payload, int most)
     {
+        PeerStream.CheckLength(payload, most);
         try
         {
-            return Arriving();
+            RunIntake intake = Arriving();
+            Take(payload);
+            return intake;
         }
-        catch (RemoteException)
+        catch (RemoteException e)
         {
+            _failure ??= e;
+            // The line goes on behind it.
             _stream.Skip(payload);
             throw;
         }

@@ -119,20 +119,18 @@ internal sealed class VaultStore
     }
 
     /// <summary>Moves a run to the trash.</summary>
+    /// <returns>Where it is then, to be unlinked.</returns>
     /// <exception cref="RemoteException">AppendOnly, RunNotFound, Busy, StorageFailed.</exception>
-    internal void Delete(RunId id)
+    internal string Delete(RunId id)
     {
         if (IsAppendOnly)
         {
             throw new RemoteException(RemoteFault.AppendOnly, "this login may add runs and read them, and delete none");
         }
         using IDisposable held = Hold();
-        OnDisk(() =>
-        {
-            _runs.Delete(id);
-            return true;
-        });
+        string trash = OnDisk(() => _runs.Delete(id));
         _use.RunDeleted();
+        return trash;
     }
 
     /// <summary>The directory of a run that is whole.</summary>

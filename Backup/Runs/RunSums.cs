@@ -4,9 +4,60 @@ using Backupd.Backup.Store;
 
 namespace Backupd.Backup.Runs;
 
-/// <summary>Holds the files of a run's directory against its <c>SHA256SUMS</c>.</summary>
+/// <summary>Holds the files of a run against its <c>SHA256SUMS</c>, which has the form of sha256sum: in a line the sum, two
+/// spaces and a name.</summary>
 internal static class RunSums
 {
+    private const int SumLength = 64;
+    private const string Between = "  ";
+
+    /// <summary>Takes a line apart.</summary>
+    /// <returns>Whether it is a sum and the name of a file of the run.</returns>
+    internal static bool TrySplit(string line, out string sum, out string name)
+    {
+        int start = SumLength + Between.Length;
+        bool isLine = line.Length > start && line.AsSpan(SumLength, Between.Length).SequenceEqual(Between)
+            && line.IndexOf('/', start) < 0;
+        sum = isLine ? line[..SumLength] : "";
+        name = isLine ? line[start..] : "";
+        return isLine;
+    }
+
+    /// <summary>What is wrong between a run and its sums, as a clause; null when nothing is. Artifacts are known by what the
+    /// manifest says of them: whoever reads one holds it against that.</summary>
+    /// <param name="sums">The file of the sums.</param>
+    /// <param name="manifest">The file of the manifest.</param>
+    /// <param name="run">What that says.</param>
+    internal static string? ProblemOf(byte[] sums, byte[] manifest, BackupRun run)
+    {
+        Dictionary<string, string> wanted = new()
+        {
+            [RunDirectory.ManifestName] = Convert.ToHexStringLower(SHA256.HashData(manifest)),
+        };
+        foreach (ArtifactResult artifact in run.Participants.SelectMany(p => p.Artifacts))
+        {
+            wanted[artifact.LogicalName] = artifact.Sha256;
+        }
+        HashSet<string> covered = [];
+        string text = Encoding.UTF8.GetString(sums);
+        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (!TrySplit(line, out string sum, out string name))
+            {
+                return $"{RunDirectory.SumsName}: a line is not a sum and a name";
+            }
+            if (wanted.TryGetValue(name, out string? expected) && sum != expected)
+            {
+                return $"{name} differs from its sum in {RunDirectory.SumsName}";
+            }
+            covered.Add(name);
+        }
+        string? missing = wanted.Keys.FirstOrDefault(n => !covered.Contains(n));
+        return missing is not null ? $"{RunDirectory.SumsName}: {missing} is not listed"
+            : text.EndsWith('\n') ? null
+            : $"{RunDirectory.SumsName}: its end is missing";
+    }
+
     /// <summary>What differs from its sum, is missing, or is not listed; a clause each that begins with the file's
     /// name.</summary>
     /// <param name="run">As its manifest tells it.</param>
@@ -21,9 +72,7 @@ internal static class RunSums
         string text = Read(directory, cold, problems);
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            // The form of sha256sum: the sum, two spaces, the name.
-            string name = line.Length > 66 ? line[66..] : "";
-            if (name.Length == 0 || line[64..66] != "  " || name.Contains('/', StringComparison.Ordinal))
+            if (!TrySplit(line, out string sum, out string name))
             {
                 problems.Add($"{RunDirectory.SumsName}: a line is not a sum and a name");
                 continue;
@@ -33,7 +82,7 @@ internal static class RunSums
             {
                 problems.Add($"{RunDirectory.SumsName}: it lists {name}, which the run does not have");
             }
-            else if (Problem(Path.Combine(directory, name), line[..64], cold) is string problem)
+            else if (Problem(Path.Combine(directory, name), sum, cold) is string problem)
             {
                 problems.Add($"{name}: {problem}");
             }

@@ -97,6 +97,21 @@ public sealed class BackupStore
     /// <summary>Whether a directory says that it is a store.</summary>
     internal static bool IsAt(string directory) => File.Exists(Path.Combine(directory, ConfigurationName));
 
+    /// <summary>Makes sure that a store may be begun in a directory that is no store.</summary>
+    /// <exception cref="BackupException">StoreInvalid: something else is in it.</exception>
+    internal static void DemandEmpty(string directory)
+    {
+        string? other = System.IO.Directory.EnumerateFileSystemEntries(directory)
+            .FirstOrDefault(p => Path.GetFileName(p) is not (ConfigurationName + ".tmp" or "lost+found"));
+        if (other is not null)
+        {
+            throw new BackupException(
+                BackupFault.StoreInvalid,
+                $"{directory} is neither empty nor a backupd store (it holds {Path.GetFileName(other)}); "
+                + "name an empty or a new directory");
+        }
+    }
+
     /// <summary>The directory of chunks whose name begins with a byte.</summary>
     internal static string ChunkPath(string chunksDirectory, ChunkId id)
     {
@@ -108,15 +123,7 @@ public sealed class BackupStore
     {
         if (System.IO.Directory.Exists(Directory))
         {
-            string? other = System.IO.Directory.EnumerateFileSystemEntries(Directory)
-                .FirstOrDefault(p => Path.GetFileName(p) is not (ConfigurationName + ".tmp" or "lost+found"));
-            if (other is not null)
-            {
-                throw new BackupException(
-                    BackupFault.StoreInvalid,
-                    $"{Directory} is neither empty nor a backupd store (it holds {Path.GetFileName(other)}); "
-                    + "name an empty or a new directory");
-            }
+            DemandEmpty(Directory);
         }
         else
         {
