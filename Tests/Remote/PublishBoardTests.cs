@@ -84,6 +84,7 @@ public sealed class PublishBoardTests
             Login = TestVault.Login,
             Password = TestVault.Password,
             TlsFingerprint = TestCertificate.Fingerprint(TestCertificate.Identity),
+            RetryAttempts = 1,
         });
         server.Engine.Supervisor.Endpoints.Add(new EndpointChange { Name = "usb", Host = $"file://{disk["usb"]}", RetryAttempts = 1 });
         using TestClient starter = await server.ConnectAsync();
@@ -108,12 +109,12 @@ public sealed class PublishBoardTests
 
     private static async Task<JsonElement> NextAsync(TestClient subscriber, Func<JsonElement, bool> isIt)
     {
-        JsonElement told;
-        do
+        JsonElement told = (await subscriber.NextEventAsync("an event that tells it")).GetProperty("data");
+        while (!isIt(told))
         {
+            Assert.IsTrue(told.GetProperty("active").GetBoolean(), $"it is over and no event told it: {told}");
             told = (await subscriber.NextEventAsync("an event that tells it")).GetProperty("data");
         }
-        while (!isIt(told));
         return told;
     }
 
