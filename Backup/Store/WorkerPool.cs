@@ -130,4 +130,5 @@ internal sealed class WorkerPool : IDisposable
                 Monitor.PulseAll(_progress);
             }
         }
-    }}
+    }
+}

@@ -27,7 +27,7 @@ internal sealed class EndpointOptions
     private readonly Option<string?> _interval = Text(
         "--interval", "TIME", "The least time between two runs that go there, like 6h; 0s for every run");
 
-    private readonly Option<string?> _timeout = Text("--timeout", "TIME", "How long an attempt may wait for it, like 2m");
+    private readonly Option<string?> _timeout = Text("--timeout", "TIME", "How long it may be silent, like 2m");
     private readonly Option<string?> _attempts = Text("--attempts", "N", "How many attempts are made in all");
     private readonly Option<string?> _delay = Text("--retry-delay", "TIME", "Before the second attempt, like 5s");
 

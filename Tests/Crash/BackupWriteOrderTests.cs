@@ -48,7 +48,7 @@ public sealed class BackupWriteOrderTests
         string number = Regex.Match(trace.Syncs[0].Arguments, @"^\d+<").Value;
         Assert.StartsWith(number, trace.Syncs[1].Arguments, "both syncs go through one descriptor");
         TracedCall opened = trace.Calls.Last(
-            c => c.Name == "openat" && c.IsBefore(trace.Syncs[0]) && c.Result.StartsWith(number, StringComparison.Ordinal));
+            c => c.Name == "openat" && c.IsBefore(trace.Syncs[0]) && c.Returned.StartsWith(number, StringComparison.Ordinal));
         Assert.AreEqual(trace.Store, opened.Opened);
         TracedCall first = trace.Created[0];
         Assert.IsTrue(opened.IsBefore(first), $"{opened} after {first}");

@@ -7,14 +7,14 @@ namespace Backupd.Tests.Support;
 /// <param name="Ended">When it had ended; the same line unless another thread called something meanwhile.</param>
 /// <param name="Name">The call.</param>
 /// <param name="Arguments">What it was called with, as strace shows it.</param>
-/// <param name="Result">What it gave back, with the path of a descriptor.</param>
-internal sealed partial record TracedCall(int Entered, int Ended, string Name, string Arguments, string Result)
+/// <param name="Returned">What it gave back, with the path of a descriptor.</param>
+internal sealed partial record TracedCall(int Entered, int Ended, string Name, string Arguments, string Returned)
 {
     /// <summary>The number that it gave back; negative after a failure.</summary>
-    public long Number => long.TryParse(LeadingNumber().Match(Result).Value, out long number) ? number : -1;
+    public long Number => long.TryParse(LeadingNumber().Match(Returned).Value, out long number) ? number : -1;
 
     /// <summary>The path of the descriptor that it gave back; "" when that is none.</summary>
-    public string Opened => PathOfDescriptor().Match(Result) is { Success: true } match ? match.Groups["path"].Value : "";
+    public string Opened => PathOfDescriptor().Match(Returned) is { Success: true } match ? match.Groups["path"].Value : "";
 
     /// <summary>The path of the descriptor that it was called with first; "" when there is none.</summary>
     public string Path => PathOfDescriptor().Match(Arguments) is { Success: true } match ? match.Groups["path"].Value : "";
@@ -55,7 +55,7 @@ internal sealed partial record TracedCall(int Entered, int Ended, string Name, s
         return [.. calls.OrderBy(c => c.Entered)];
     }
 
-    public override string ToString() => $"line {Entered}: {Name}({Arguments}) = {Result}";
+    public override string ToString() => $"line {Entered}: {Name}({Arguments}) = {Returned}";
 
     [GeneratedRegex(@"^(?<thread>\d+) +(?<text>.*)$")]
     private static partial Regex Line();
