@@ -17,7 +17,8 @@ public sealed class PruneKillTests
 
     private readonly Random _random = new(Seed);
     private readonly int[] _phases = new int[Enum.GetValues<PrunePhase>().Length];
-    private TimeSpan _whole;
+    private TimeSpan _withoutWait;
+    private TimeSpan _withWait;
 
     public TestContext TestContext { get; set; } = null!;
 
@@ -32,13 +33,16 @@ public sealed class PruneKillTests
         {
             if (round % RoundsPerClock == 0)
             {
-                // How long one takes here and now, on a machine that others use too.
-                _whole = await MeasureAsync(store);
+                // How long each kind takes here and now, on a machine that others use too.
+                _withoutWait = await MeasureAsync(store, now: true);
+                _withWait = await MeasureAsync(store, now: false);
             }
-            // Not while the program starts, and rather early than late: runs go in a small part of the time.
-            TimeSpan moment = _whole * (0.27 + (0.75 * Math.Pow(_random.NextDouble(), 1.3)));
-            string name = $"seed {Seed}, round {round}, killed after {moment.TotalMilliseconds:F1} ms";
             bool now = round % 3 > 0;
+            // Not while the program starts, for strace would stay behind, and rather early than late: runs go in a small part
+            // of the time.
+            double part = 0.27 + (0.75 * Math.Pow(_random.NextDouble(), 1.3));
+            TimeSpan moment = (now ? _withoutWait : _withWait) * part;
+            string name = $"seed {Seed}, round {round}, killed after {moment.TotalMilliseconds:F1} ms";
             string path = await store.CopyAsync();
             string[] prune = Slowed(path, now);
             KillOutcome killed = await Killing.After(moment, prune[0], prune[1..]);
@@ -166,14 +170,14 @@ public sealed class PruneKillTests
     private static string[] Slowed(string path, bool now) =>
         Strace.Slow("renameat,fsync,unlinkat,unlink,rmdir", 500, [Shell.Binary, .. PruneCopy.Prune(path, now)]);
 
-    private static async Task<TimeSpan> MeasureAsync(PruneStore store)
+    private static async Task<TimeSpan> MeasureAsync(PruneStore store, bool now)
     {
         string path = await store.CopyAsync();
-        string[] prune = Slowed(path, now: true);
+        string[] prune = Slowed(path, now);
         Stopwatch clock = Stopwatch.StartNew();
         await Shell.Ok(prune[0], prune[1..]);
         TimeSpan whole = clock.Elapsed;
-        using PruneCopy copy = new(store, path, now: true, "undisturbed");
+        using PruneCopy copy = new(store, path, now, "undisturbed");
         Assert.AreEqual(PrunePhase.Done, copy.Phase());
         return whole;
     }

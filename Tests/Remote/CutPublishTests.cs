@@ -99,6 +99,8 @@ internal sealed class CutTally
         world.PublishOk("again");
         CutWorld.Empty(world.Vault.StorePath);
         world.PublishOk("anew");
+        // What is on its way after the last answer counts, too.
+        await world.VaultIsWholeAsync("anew");
         return new CutTally(world.Proxy.Up, world.Proxy.Down);
     }
 
@@ -114,7 +116,7 @@ internal sealed class CutTally
         double part = (number + random.NextDouble()) / of;
         bool isTail = number % Tail == Tail - 1;
         bool isUp = random.Next(3) != 0 && !isTail;
-        long at = isTail ? _down - 1 - random.Next(10) : (long)(part * (isUp ? _up : _down));
+        long at = isTail ? _down - 1 - random.Next(60) : (long)(part * (isUp ? _up : _down));
         bool resets = random.Next(2) == 0;
         ProxyPlan plan = new() { CutUp = isUp ? at : null, CutDown = isUp ? null : at, Resets = resets };
         return (plan, $"cut {(isUp ? "up" : "down")} at {at} of {(isUp ? _up : _down)}{(resets ? " by a reset" : "")}");
