@@ -113,7 +113,7 @@ column() { awk -v c="$2" '{ print $c }' "$1" | median; }
 echo "$(nproc) processors, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) memory, $rounds rounds;" \
     "$("$binary" version | sed 's/^/backupd /'), $(restic version | cut -d' ' -f1,2), $(borg --version); $cache page cache"
 echo
-echo '| tree | step | backupd | restic | Borg | times as fast as the better | CPU s | peak MiB |'
+echo '| tree | step | backupd | restic | Borg | times as fast as the better | CPU s, in this order | peak MiB |'
 echo '|---|---|---|---|---|---|---|---|'
 for tree in "${trees[@]}"; do
     mkdir -p "$work/$tree/source"
@@ -144,15 +144,21 @@ for tree in "${trees[@]}"; do
         diff -r --no-dereference "$work/$tree/source/data" "$place/backupd-back/data" >/dev/null || { echo "not restored right" >&2; exit 1; }
     done
     for step in first unchanged changed validate restore; do
-        ours=$(column "$work/$tree.$step.backupd" 1)
-        restic=$(column "$work/$tree.$step.restic" 1)
-        borg=$(column "$work/$tree.$step.borg" 1)
-        awk -v t="$tree" -v s="$step" -v a="$ours" -v r="$restic" -v b="$borg" \
-            -v c="$(column "$work/$tree.$step.backupd" 2)" -v m="$(column "$work/$tree.$step.backupd" 3)" \
-            'BEGIN { best = r < b ? r : b
-                     printf "| %s | %s | %.2f s | %.2f s | %.2f s | %.1f | %.1f | %.0f |\n", t, s, a, r, b, best / (a > 0 ? a : 0.005), c, m / 1024 }'
+        figures=()
+        for n in 1 2 3; do
+            for tool in "${tools[@]}"; do
+                figures+=("$(column "$work/$tree.$step.$tool" $n)")
+            done
+        done
+        echo "$tree $step ${figures[*]}" | awk '{
+            best = $4 < $5 ? $4 : $5
+            printf "| %s | %s | %.2f s | %.2f s | %.2f s | %.1f | %.1f / %.1f / %.1f | %.0f / %.0f / %.0f |\n", $1, $2, $3, $4, $5,
+                best / ($3 > 0 ? $3 : 0.005), $6, $7, $8, $9 / 1024, $10 / 1024, $11 / 1024 }'
     done
     for tool in "${tools[@]}"; do
-        printf '| %s | store, %s | %s | | | | | |\n' "$tree" "$tool" "$(du -sh --apparent-size "$work/$tree/1/$tool" | cut -f1)"
-    done
+        for round in $(seq 1 "$rounds"); do
+            du -sb "$work/$tree/$round/$tool" | cut -f1
+        done | median
+    done | paste -sd ' ' | awk -v t="$tree" '{
+        printf "| %s | store | %.0f MB | %.0f MB | %.0f MB | %.2f times restic\047s size | | |\n", t, $1 / 1e6, $2 / 1e6, $3 / 1e6, $1 / $2 }'
 done

@@ -206,10 +206,10 @@ internal sealed class PathPattern
                 p += 2;
                 return pattern[p - 1] == c;
             case (byte)'[':
-                int end = EndOfSet(pattern, p);
+                int end = PatternSet.EndOf(pattern, p);
                 if (end > 0)
                 {
-                    bool matched = MatchesSet(pattern[(p + 1)..end], c);
+                    bool matched = PatternSet.Matches(pattern[(p + 1)..end], c);
                     p = end + 1;
                     return matched;
                 }
@@ -218,34 +218,5 @@ internal sealed class PathPattern
                 break;
         }
         return pattern[p++] == c;
-    }
-
-    private static int EndOfSet(ReadOnlySpan<byte> pattern, int start)
-    {
-        // A ] right after [ or [! is a member of the set.
-        int first = start + 1;
-        if (first < pattern.Length && pattern[first] is (byte)'!' or (byte)'^')
-        {
-            first++;
-        }
-        int end = first + 1 <= pattern.Length ? pattern[(first + 1)..].IndexOf((byte)']') : -1;
-        return end < 0 ? -1 : first + 1 + end;
-    }
-
-    private static bool MatchesSet(ReadOnlySpan<byte> set, byte c)
-    {
-        bool negated = set[0] is (byte)'!' or (byte)'^';
-        if (negated)
-        {
-            set = set[1..];
-        }
-        bool found = false;
-        for (int i = 0; i < set.Length; i++)
-        {
-            bool range = i + 2 < set.Length && set[i + 1] == '-';
-            found |= range ? c >= set[i] && c <= set[i + 2] : c == set[i];
-            i += range ? 2 : 0;
-        }
-        return found != negated;
     }
 }
