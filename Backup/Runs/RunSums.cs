@@ -13,7 +13,7 @@ internal static class RunSums
 
     /// <summary>Takes a line apart.</summary>
     /// <returns>Whether it is a sum and the name of a file of the run.</returns>
-    internal static bool TrySplit(string line, out string sum, out string name)
+    private static bool TrySplit(string line, out string sum, out string name)
     {
         int start = SumLength + Between.Length;
         bool isLine = line.Length > start && line.AsSpan(SumLength, Between.Length).SequenceEqual(Between)
@@ -38,24 +38,11 @@ internal static class RunSums
         {
             wanted[artifact.LogicalName] = artifact.Sha256;
         }
-        HashSet<string> covered = [];
-        string text = Encoding.UTF8.GetString(sums);
-        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (!TrySplit(line, out string sum, out string name))
-            {
-                return $"{RunDirectory.SumsName}: a line is not a sum and a name";
-            }
-            if (wanted.TryGetValue(name, out string? expected) && sum != expected)
-            {
-                return $"{name} differs from its sum in {RunDirectory.SumsName}";
-            }
-            covered.Add(name);
-        }
-        string? missing = wanted.Keys.FirstOrDefault(n => !covered.Contains(n));
-        return missing is not null ? $"{RunDirectory.SumsName}: {missing} is not listed"
-            : text.EndsWith('\n') ? null
-            : $"{RunDirectory.SumsName}: its end is missing";
+        return Compare(
+            Encoding.UTF8.GetString(sums), wanted.Keys,
+            (name, sum) => wanted.TryGetValue(name, out string? expected) && sum != expected
+                ? $"{name} differs from its sum in {RunDirectory.SumsName}"
+                : null).FirstOrDefault();
     }
 
     /// <summary>What differs from its sum, is missing, or is not listed; a clause each that begins with the file's
@@ -66,39 +53,50 @@ internal static class RunSums
     internal static List<string> Problems(BackupRun run, string directory, bool cold)
     {
         List<string> problems = [];
-        HashSet<string> covered = [];
         HashSet<string> files =
             [.. run.Participants.SelectMany(p => p.Artifacts).Select(a => a.LogicalName), RunDirectory.ManifestName];
         string text = Read(directory, cold, problems);
+        problems.AddRange(Compare(text, files, (name, sum) =>
+        {
+            string path = Path.Combine(directory, name);
+            if (!files.Contains(name) && !File.Exists(path))
+            {
+                return $"{RunDirectory.SumsName}: it lists {name}, which the run does not have";
+            }
+            return Problem(path, sum, cold) is string problem ? $"{name}: {problem}" : null;
+        }));
+        return problems;
+    }
+
+    // Line by line, then what no line was about. Where nothing else is wrong the last line has to be whole.
+    private static IEnumerable<string> Compare(
+        string text, IReadOnlyCollection<string> files, Func<string, string, string?> problemOf)
+    {
+        HashSet<string> covered = [];
+        bool isWrong = false;
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            if (!TrySplit(line, out string sum, out string name))
+            string? problem = $"{RunDirectory.SumsName}: a line is not a sum and a name";
+            if (TrySplit(line, out string sum, out string name))
             {
-                problems.Add($"{RunDirectory.SumsName}: a line is not a sum and a name");
-                continue;
+                covered.Add(name);
+                problem = problemOf(name, sum);
             }
-            covered.Add(name);
-            if (!File.Exists(Path.Combine(directory, name)) && !files.Contains(name))
+            if (problem is not null)
             {
-                problems.Add($"{RunDirectory.SumsName}: it lists {name}, which the run does not have");
-            }
-            else if (Problem(Path.Combine(directory, name), sum, cold) is string problem)
-            {
-                problems.Add($"{name}: {problem}");
+                isWrong = true;
+                yield return problem;
             }
         }
-        foreach (string name in files)
+        foreach (string name in files.Where(n => !covered.Contains(n)))
         {
-            if (!covered.Contains(name))
-            {
-                problems.Add($"{RunDirectory.SumsName}: {name} is not listed");
-            }
+            isWrong = true;
+            yield return $"{RunDirectory.SumsName}: {name} is not listed";
         }
-        if (problems.Count == 0 && !text.EndsWith('\n'))
+        if (!isWrong && !text.EndsWith('\n'))
         {
-            problems.Add($"{RunDirectory.SumsName}: its end is missing");
+            yield return $"{RunDirectory.SumsName}: its end is missing";
         }
-        return problems;
     }
 
     private static string Read(string directory, bool cold, List<string> problems)
